@@ -1,0 +1,248 @@
+//! *Budget*: the account of requests of one Strava app, per window.
+//!
+//! Strava counts in quarter hours of the clock and in UTC days (dossier strava.md §4.2), everything in
+//! *overall*, everything but uploads in *read* as well. The account is charged before a request leaves
+//! and corrected by every answer, so that it never lags behind what we know. Pure: time is an argument;
+//! where the account is kept, and how the charge is made atomic, is the store's matter.
+
+use jiff::Timestamp;
+
+/// Whether a request counts as a read (dossier strava.md §4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Everything but an upload: counts twice.
+    Read,
+    Upload,
+}
+
+/// Whose request it is: the history leaves a reserve for the everyday tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Everyday,
+    Backfill,
+}
+
+/// What a backfill leaves for the everyday tick.
+const RESERVE_15MIN: u32 = 5;
+const RESERVE_DAY: u32 = 25;
+
+/// Why, and until when, a request may not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    pub until: Timestamp,
+    pub why: FullReason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FullReason {
+    /// Our own count has reached the limit.
+    Spent,
+    /// Strava answered 429.
+    Limited,
+    /// The app is inactive.
+    Inactive,
+}
+
+/// One pair of rate-limit headers, each part optional: a POST may answer `","` (dossier strava.md §4.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    pub used_15min: Option<u32>,
+    pub used_day: Option<u32>,
+    pub limit_15min: Option<u32>,
+    pub limit_day: Option<u32>,
+}
+
+/// What the headers of one answer say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    pub overall: Quota,
+    pub read: Quota,
+}
+
+/// Used and limit of one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauge {
+    pub used: u32,
+    pub limit: u32,
+}
+
+/// The account as people see it, with windows that have ended shown as empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    pub at: Timestamp,
+    pub overall_15min: Gauge,
+    pub overall_day: Gauge,
+    pub read_15min: Gauge,
+    pub read_day: Gauge,
+}
+
+impl View {
+    /// The same account seen at a later time.
+    pub fn seen_at(self, now: Timestamp) -> View {
+        let mut view = self;
+        if quarter_start(now) > quarter_start(self.at) {
+            view.overall_15min.used = 0;
+            view.read_15min.used = 0;
+        }
+        if day_start(now) > day_start(self.at) {
+            view.overall_day.used = 0;
+            view.read_day.used = 0;
+        }
+        view.at = now.max(self.at);
+        view
+    }
+}
+
+/// The account that a store keeps for one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Service time of the last charge or correction: it names the windows that the counts belong to.
+    pub at: Timestamp,
+    pub overall_15min: Gauge,
+    pub overall_day: Gauge,
+    pub read_15min: Gauge,
+    pub read_day: Gauge,
+    /// The end of a 429's pause.
+    pub limited_until: Option<Timestamp>,
+    /// The end of an inactive app's pause.
+    pub inactive_until: Option<Timestamp>,
+}
+
+impl Account {
+    /// A new app, with the limits of a new app (dossier strava.md §4.1) until headers tell others.
+    pub fn new(at: Timestamp) -> Account {
+        Account {
+            at,
+            overall_15min: Gauge { used: 0, limit: 200 },
+            overall_day: Gauge { used: 0, limit: 2_000 },
+            read_15min: Gauge { used: 0, limit: 100 },
+            read_day: Gauge { used: 0, limit: 1_000 },
+            limited_until: None,
+            inactive_until: None,
+        }
+    }
+
+    /// Charges one request, or says until when it must not be made.
+    pub fn charge(&mut self, kind: Kind, purpose: Purpose, now: Timestamp) -> Result<(), Full> {
+        self.roll(now);
+        for (pause, why) in
+            [(self.inactive_until, FullReason::Inactive), (self.limited_until, FullReason::Limited)]
+        {
+            if let Some(until) = pause.filter(|until| *until > now) {
+                return Err(Full { until, why });
+            }
+        }
+        let (reserve_15min, reserve_day) = match purpose {
+            Purpose::Everyday => (0, 0),
+            Purpose::Backfill => (RESERVE_15MIN, RESERVE_DAY),
+        };
+        let spent = |gauge: Gauge, reserve: u32| gauge.used.saturating_add(reserve) >= gauge.limit;
+        let reads = kind == Kind::Read;
+        if spent(self.overall_day, reserve_day) || reads && spent(self.read_day, reserve_day) {
+            return Err(Full { until: next_day(now), why: FullReason::Spent });
+        }
+        if spent(self.overall_15min, reserve_15min) || reads && spent(self.read_15min, reserve_15min) {
+            return Err(Full { until: next_quarter(now), why: FullReason::Spent });
+        }
+        for gauge in self.gauges(reads) {
+            gauge.used = gauge.used.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Corrects to the larger of the own count and the header. An answer from a window that has ended is
+    /// too late to say anything about the one in force; limits it may still tell.
+    pub fn correct(&mut self, reading: &Reading, at: Timestamp) {
+        self.roll(at);
+        let same_quarter = quarter_start(at) == quarter_start(self.at);
+        let same_day = day_start(at) == day_start(self.at);
+        let apply = |gauge: &mut Gauge, used: Option<u32>, limit: Option<u32>, current: bool| {
+            if let Some(limit) = limit {
+                gauge.limit = limit;
+            }
+            if let Some(used) = used.filter(|_| current) {
+                gauge.used = gauge.used.max(used);
+            }
+        };
+        let Reading { overall, read } = reading;
+        apply(&mut self.overall_15min, overall.used_15min, overall.limit_15min, same_quarter);
+        apply(&mut self.overall_day, overall.used_day, overall.limit_day, same_day);
+        apply(&mut self.read_15min, read.used_15min, read.limit_15min, same_quarter);
+        apply(&mut self.read_day, read.used_day, read.limit_day, same_day);
+    }
+
+    /// Keeps a pause; an own count that is spent needs none, since the account says it itself.
+    pub fn pause(&mut self, full: Full) {
+        match full.why {
+            FullReason::Spent => {}
+            FullReason::Limited => self.limited_until = self.limited_until.max(Some(full.until)),
+            FullReason::Inactive => self.inactive_until = Some(full.until),
+        }
+    }
+
+    /// Ends all pauses but a 429's (*Blame*).
+    pub fn clear(&mut self) {
+        self.inactive_until = None;
+    }
+
+    pub fn view(&self, now: Timestamp) -> View {
+        View {
+            at: self.at,
+            overall_15min: self.overall_15min,
+            overall_day: self.overall_day,
+            read_15min: self.read_15min,
+            read_day: self.read_day,
+        }
+        .seen_at(now)
+    }
+
+    /// Empties the windows that have ended. A clock that went back keeps the later windows: counting too
+    /// much is the safe side.
+    fn roll(&mut self, now: Timestamp) {
+        let rolled = self.view(now);
+        self.overall_15min = rolled.overall_15min;
+        self.overall_day = rolled.overall_day;
+        self.read_15min = rolled.read_15min;
+        self.read_day = rolled.read_day;
+        self.at = rolled.at;
+    }
+
+    fn gauges(&mut self, reads: bool) -> impl Iterator<Item = &mut Gauge> {
+        let read = [&mut self.read_15min, &mut self.read_day];
+        [&mut self.overall_15min, &mut self.overall_day]
+            .into_iter()
+            .chain(read.into_iter().filter(move |_| reads))
+    }
+}
+
+/// When a 429 ends: at midnight UTC if a day's limit is reached, else with the quarter hour.
+pub fn limited_until(reading: &Reading, at: Timestamp) -> Timestamp {
+    let day_spent =
+        [reading.overall, reading.read].iter().any(|quota| match (quota.used_day, quota.limit_day) {
+            (Some(used), Some(limit)) => used >= limit,
+            _ => false,
+        });
+    if day_spent { next_day(at) } else { next_quarter(at) }
+}
+
+const QUARTER_S: i64 = 15 * 60;
+
+fn quarter_start(moment: Timestamp) -> i64 {
+    moment.as_second().div_euclid(QUARTER_S)
+}
+
+fn day_start(moment: Timestamp) -> i64 {
+    moment.as_second().div_euclid(86_400)
+}
+
+/// The next quarter hour of the clock.
+pub fn next_quarter(moment: Timestamp) -> Timestamp {
+    let second = (quarter_start(moment) + 1).saturating_mul(QUARTER_S);
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}
+
+/// The next midnight UTC.
+pub fn next_day(moment: Timestamp) -> Timestamp {
+    let second = (day_start(moment) + 1).saturating_mul(86_400);
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,799 @@
+//! The life of one activity, as a state machine, and the row that the ledger keeps of it.
+//!
+//! [`State`] is what happened so far, [`Event`] is what the world did, and [`State::on`] is the only way
+//! from one state to the next: pure, total, and the single place where "what if that happens then?" is
+//! answered. There is no waiting state: a [`Row`] carries, beside its state, when it may be touched again
+//! and why it waits, so that a row that waits never forgets what it waits for.
+//!
+//! `Submitting` exists for crashes (*Intent*). It is durable *before* the upload leaves, so a run that
+//! finds one knows that an upload may or may not have arrived, and asks Strava first (*Doubt*). From
+//! `Submitted` no arrow leads back: an upload that Strava has taken is never sent again.
+//!
+//! Not here: which activities are wanted (`rules`), what to do next (`engine`).
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::activity::{FileKind, GarminId, Listed, Sha256, StravaId, UploadId};
+use crate::head::Head;
+use crate::ports::Service;
+use crate::timing::Timing;
+
+/// Where an activity is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// To be sent.
+    Wanted,
+    /// About to be sent, or sent without an answer. `attempt` counts the sends, `send_before` is when the
+    /// request has left or never will.
+    Submitting {
+        attempt: u32,
+        send_before: Timestamp,
+    },
+    /// Strava has taken it, at `since`.
+    Submitted {
+        upload: UploadId,
+        since: Timestamp,
+    },
+    Published {
+        strava: StravaId,
+        how: How,
+    },
+    Skipped {
+        reason: SkipReason,
+        detail: Option<String>,
+    },
+    Rejected {
+        reason: RejectReason,
+        detail: Option<String>,
+    },
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $key:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The word of the contract, in JSON, tables and the store.
+            pub fn key(self) -> &'static str {
+                match self { $($name::$variant => $key,)* }
+            }
+
+            pub fn from_key(key: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|value| value.key() == key)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.key())
+            }
+        }
+    };
+}
+
+named! {
+    /// How a published activity came to be on Strava.
+    How {
+        /// By our upload; also when found in doubt, by our own external id.
+        Uploaded => "uploaded",
+        AlreadyThere => "already_there",
+        /// Strava said so, and named an activity that is the same.
+        Duplicate => "duplicate",
+    }
+}
+
+named! {
+    SkipReason {
+        Rule => "rule",
+        ManualEntry => "manual_entry",
+        NoFile => "no_file",
+        MultisportChild => "multisport_child",
+        BeforeStart => "before_start",
+        ByHand => "by_hand",
+    }
+}
+
+named! {
+    RejectReason {
+        /// Empty, or Strava refused what we saw damaged.
+        MalformedFile => "malformed_file",
+        /// Neither FIT, GPX nor TCX, or a FIT of another file type.
+        NotAnActivity => "not_an_activity",
+        SeveralFiles => "several_files",
+        TooLarge => "too_large",
+        RefusedByStrava => "refused_by_strava",
+        OverlapsOther => "overlaps_other",
+        DeletedOnStrava => "deleted_on_strava",
+        UnknownOutcome => "unknown_outcome",
+        GarminError => "garmin_error",
+    }
+}
+
+named! {
+    /// Why an open row waits.
+    Cause {
+        Processing => "processing",
+        Hold => "hold",
+        Budget => "budget",
+        InDoubt => "in_doubt",
+        StravaLimit => "strava_limit",
+        StravaDown => "strava_down",
+        StravaInactive => "strava_inactive",
+        StravaError => "strava_error",
+        GarminLimit => "garmin_limit",
+        GarminDown => "garmin_down",
+        GarminDownloadUnavailable => "garmin_download_unavailable",
+    }
+}
+
+impl Cause {
+    /// Whether a wait for this cause counts as a failure in the exit code (contract, *Exit codes*).
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Cause::Processing | Cause::Hold | Cause::Budget)
+    }
+}
+
+named! {
+    /// A state without its details, as the store indexes it.
+    StateName {
+        Wanted => "wanted",
+        Submitting => "submitting",
+        Submitted => "submitted",
+        Published => "published",
+        Skipped => "skipped",
+        Rejected => "rejected",
+    }
+}
+
+named! {
+    /// A state as people see it: an open row whose moment is ahead is *waiting*, unless Strava has it.
+    Shown {
+        Wanted => "wanted",
+        Submitting => "submitting",
+        Submitted => "submitted",
+        Waiting => "waiting",
+        Published => "published",
+        Skipped => "skipped",
+        Rejected => "rejected",
+    }
+}
+
+impl State {
+    pub fn name(&self) -> StateName {
+        match self {
+            State::Wanted => StateName::Wanted,
+            State::Submitting { .. } => StateName::Submitting,
+            State::Submitted { .. } => StateName::Submitted,
+            State::Published { .. } => StateName::Published,
+            State::Skipped { .. } => StateName::Skipped,
+            State::Rejected { .. } => StateName::Rejected,
+        }
+    }
+
+    /// Open rows are those that a tick may still have to touch.
+    pub fn is_open(&self) -> bool {
+        matches!(self, State::Wanted | State::Submitting { .. } | State::Submitted { .. })
+    }
+}
+
+/// What the world did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The intent: durable before the request leaves.
+    UploadStarts {
+        attempt: u32,
+        send_before: Timestamp,
+    },
+    /// Strava has taken it for processing.
+    UploadAccepted {
+        upload: UploadId,
+        at: Timestamp,
+    },
+    /// No byte of the body left, or the answer says that nothing was taken.
+    NotTaken,
+    /// Strava refused this file, at once or in processing.
+    FileRefused {
+        reason: RejectReason,
+        detail: String,
+    },
+    /// Nothing in it that could be sent.
+    FileUnfit {
+        reason: RejectReason,
+        detail: String,
+    },
+    /// A look showed it.
+    FoundOnStrava {
+        strava: StravaId,
+        how: How,
+    },
+    /// Strava says ready.
+    ProcessingReady {
+        strava: StravaId,
+    },
+    /// Strava says duplicate and names another activity, or none that a later look could find.
+    OverlapsOther {
+        detail: String,
+    },
+    /// Time and two complete looks say that the upload never arrived.
+    DoubtSettledAbsent,
+    /// Nobody will ever know what became of it.
+    OutcomeUnknown {
+        detail: String,
+    },
+    /// The created activity has been deleted on Strava.
+    DeletedThere,
+    /// Garmin never served the file.
+    DownloadGivenUp {
+        no_file: bool,
+        detail: String,
+    },
+    UserSkips,
+    UserRetries,
+}
+
+/// An event that does not fit the state; nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} does not apply to an activity that is {}", state.name())]
+pub struct Refused {
+    pub state: State,
+    pub event: Event,
+}
+
+impl State {
+    /// The next state. Total: what does not fit is refused and changes nothing.
+    pub fn on(&self, event: Event) -> Result<State, Refused> {
+        use {Event as E, State as S};
+        let reject = |reason, detail: String| S::Rejected { reason, detail: Some(detail) };
+        Ok(match (self, event) {
+            // Final is final, until the user's word.
+            (S::Rejected { .. } | S::Skipped { .. }, E::UserRetries) => S::Wanted,
+            (S::Rejected { .. } | S::Skipped { .. }, E::UserSkips) => {
+                S::Skipped { reason: SkipReason::ByHand, detail: None }
+            }
+            (S::Published { .. } | S::Rejected { .. } | S::Skipped { .. }, event) => {
+                return Err(Refused { state: self.clone(), event });
+            }
+            // Whatever we believed, Strava having it settles the matter.
+            (_, E::FoundOnStrava { strava, how }) => S::Published { strava, how },
+
+            (S::Wanted, E::UploadStarts { attempt, send_before }) => S::Submitting { attempt, send_before },
+            (S::Wanted, E::FileUnfit { reason, detail }) => reject(reason, detail),
+            (S::Wanted, E::DownloadGivenUp { no_file: true, detail }) => {
+                S::Skipped { reason: SkipReason::NoFile, detail: Some(detail) }
+            }
+            (S::Wanted, E::DownloadGivenUp { no_file: false, detail }) => {
+                reject(RejectReason::GarminError, detail)
+            }
+            (S::Wanted, E::UserSkips) => S::Skipped { reason: SkipReason::ByHand, detail: None },
+            (S::Wanted, E::UserRetries) => S::Wanted,
+
+            (S::Submitting { .. }, E::UploadAccepted { upload, at }) => S::Submitted { upload, since: at },
+            (S::Submitting { .. }, E::NotTaken | E::DoubtSettledAbsent) => S::Wanted,
+
+            // An upload that Strava has taken is never sent again: no arrow leads back from here.
+            (S::Submitted { .. }, E::ProcessingReady { strava }) => {
+                S::Published { strava, how: How::Uploaded }
+            }
+            (S::Submitted { .. }, E::DeletedThere) => {
+                reject(RejectReason::DeletedOnStrava, "the activity was deleted on Strava".to_owned())
+            }
+
+            (S::Submitting { .. } | S::Submitted { .. }, E::FileRefused { reason, detail }) => {
+                reject(reason, detail)
+            }
+            (S::Submitting { .. } | S::Submitted { .. }, E::OverlapsOther { detail }) => {
+                reject(RejectReason::OverlapsOther, detail)
+            }
+            (S::Submitting { .. } | S::Submitted { .. }, E::OutcomeUnknown { detail }) => {
+                reject(RejectReason::UnknownOutcome, detail)
+            }
+            (state, event) => return Err(Refused { state: state.clone(), event }),
+        })
+    }
+}
+
+/// What is kept of the file that was sent or judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileFacts {
+    pub sha256: Sha256,
+    pub bytes: u64,
+    pub kind: FileKind,
+    /// Damage seen inside it (*Judge little*).
+    pub damage: Option<String>,
+    /// What the file itself says, for matching where the list says nothing.
+    pub start: Option<Timestamp>,
+    pub elapsed: Option<SignedDuration>,
+}
+
+/// One line of a life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub event: String,
+}
+
+/// The longest history that a row keeps; the first lines and the last ones survive.
+const HISTORY_MAX: usize = 60;
+
+/// Everything that the ledger keeps of one activity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// As Garmin's list showed it last.
+    pub activity: Listed,
+    pub state: State,
+    /// When it may be touched again; `None` is now.
+    pub not_before: Option<Timestamp>,
+    pub cause: Option<Cause>,
+    pub first_seen: Timestamp,
+    /// A download that began and did not end: if this is set when a tick begins, it killed the last one.
+    pub download_begun: Option<Timestamp>,
+    pub failed_downloads: u32,
+    pub sends: u32,
+    /// Re-sends that used up an attempt, and those after a 5xx, which did not.
+    pub counted_resends: u32,
+    pub resends_after_5xx: u32,
+    /// The answer to the last send was a 5xx.
+    pub last_send_5xx: bool,
+    /// Of the complete looks that count, the first that did not show it (*Doubt*).
+    pub first_absent: Option<Timestamp>,
+    /// Strava said "duplicate" without naming an activity.
+    pub duplicate_unnamed: Option<String>,
+    /// How often a tick ended without seeing the upload settled.
+    pub confirms: u32,
+    pub file: Option<FileFacts>,
+    /// `retry --force`: send even what was rejected here.
+    pub force: bool,
+    /// `skip` of a row in doubt: applied when the doubt is settled.
+    pub skip_noted: bool,
+    pub history: Vec<Moment>,
+}
+
+/// Uploads that Strava does not settle within this time end as `unknown_outcome`.
+const OUTCOME_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Without `activity:read_all` no look proves absence; a doubt ends after this time, unsent.
+const DOUBT_WITHOUT_SIGHT: SignedDuration = SignedDuration::from_hours(24);
+const COUNTED_RESENDS_MAX: u32 = 2;
+
+fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Trouble with one download that is about this very activity (*Blame*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownloadTrouble {
+    /// 404 or 410.
+    NoFile,
+    /// Anything else about this file.
+    Other,
+}
+
+impl Row {
+    /// A row for an activity that is seen for the first time.
+    pub fn seen(activity: Listed, state: State, now: Timestamp) -> Row {
+        let event = match &state {
+            State::Skipped { reason, detail } => {
+                format!("skipped: {reason}{}", detail.as_ref().map(|d| format!(" ({d})")).unwrap_or_default())
+            }
+            _ => "seen on Garmin".to_owned(),
+        };
+        Row {
+            activity,
+            state,
+            not_before: None,
+            cause: None,
+            first_seen: now,
+            download_begun: None,
+            failed_downloads: 0,
+            sends: 0,
+            counted_resends: 0,
+            resends_after_5xx: 0,
+            last_send_5xx: false,
+            first_absent: None,
+            duplicate_unnamed: None,
+            confirms: 0,
+            file: None,
+            force: false,
+            skip_noted: false,
+            history: vec![Moment { at: now, event }],
+        }
+    }
+
+    pub fn id(&self) -> GarminId {
+        self.activity.id
+    }
+
+    /// The start by the list, else by the file.
+    pub fn start(&self) -> Option<Timestamp> {
+        self.activity.start.or_else(|| self.file.as_ref().and_then(|file| file.start))
+    }
+
+    pub fn elapsed(&self) -> Option<SignedDuration> {
+        self.activity.elapsed.or_else(|| self.file.as_ref().and_then(|file| file.elapsed))
+    }
+
+    /// How many attempts the activity has used up.
+    pub fn attempts(&self) -> u32 {
+        self.failed_downloads + self.counted_resends
+    }
+
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|moment| moment <= now)
+    }
+
+    /// The services that the next step of this row needs.
+    pub fn needs(&self) -> &'static [Service] {
+        match self.state {
+            State::Wanted => &[Service::Garmin, Service::Strava],
+            State::Submitting { .. } | State::Submitted { .. } => &[Service::Strava],
+            State::Published { .. } | State::Skipped { .. } | State::Rejected { .. } => &[],
+        }
+    }
+
+    /// When the row may be touched again and why not now: the later of its own moment and the pauses of
+    /// the services that it needs. `None` where nothing holds it. The moment is `None` for a pause that
+    /// only a login ends.
+    pub fn waits(&self, head: &Head, now: Timestamp) -> Option<(Option<Timestamp>, Cause)> {
+        let own = self
+            .not_before
+            .filter(|moment| *moment > now)
+            .map(|moment| (Some(moment), self.cause.unwrap_or(Cause::Processing)));
+        let pauses = self.needs().iter().filter_map(|service| {
+            head.paused(*service, now).map(|pause| (pause.until, pause.shown_as(*service)))
+        });
+        own.into_iter().chain(pauses).max_by_key(|(until, _)| until.unwrap_or(Timestamp::MAX))
+    }
+
+    /// The state as people see it.
+    pub fn shown(&self, head: &Head, now: Timestamp) -> Shown {
+        match self.state {
+            State::Wanted | State::Submitting { .. } if self.waits(head, now).is_some() => Shown::Waiting,
+            State::Wanted => Shown::Wanted,
+            State::Submitting { .. } => Shown::Submitting,
+            State::Submitted { .. } => Shown::Submitted,
+            State::Published { .. } => Shown::Published,
+            State::Skipped { .. } => Shown::Skipped,
+            State::Rejected { .. } => Shown::Rejected,
+        }
+    }
+
+    /// Adds a line to the history.
+    pub fn note(&mut self, at: Timestamp, event: impl Into<String>) {
+        if self.history.len() >= HISTORY_MAX {
+            self.history.remove(HISTORY_MAX / 2);
+        }
+        self.history.push(Moment { at, event: event.into() });
+    }
+
+    /// Takes one step of the state machine; the row waits for nothing any more.
+    fn on(&mut self, event: Event, now: Timestamp, line: impl Into<String>) -> Result<(), Refused> {
+        self.state = self.state.on(event)?;
+        self.not_before = None;
+        self.cause = None;
+        self.note(now, line);
+        Ok(())
+    }
+
+    fn wait(&mut self, until: Timestamp, cause: Cause) {
+        self.not_before = Some(until);
+        self.cause = Some(cause);
+    }
+
+    /// Held back after first sight (*Garmin's own link*).
+    pub fn hold(&mut self, until: Timestamp) {
+        self.wait(until, Cause::Hold);
+    }
+
+    // ------------------------------------------------------------------------- download (*Blame*)
+
+    /// Noted before the request: a file that kills us must not stop the others.
+    pub fn download_begins(&mut self, now: Timestamp) {
+        self.download_begun = Some(now);
+    }
+
+    /// The download ended without an answer about this activity: the service's trouble, no attempt used.
+    pub fn download_put_off(&mut self) {
+        self.download_begun = None;
+    }
+
+    /// An answer about this very activity uses up its attempts: again after 2, 10, 60 min, 6 h, 24 h.
+    pub fn download_failed(
+        &mut self,
+        trouble: DownloadTrouble,
+        what: &str,
+        now: Timestamp,
+        timing: &Timing,
+    ) -> Result<(), Refused> {
+        self.download_begun = None;
+        if self.failed_downloads >= Timing::DOWNLOAD_RUNGS {
+            let no_file = trouble == DownloadTrouble::NoFile;
+            let event = Event::DownloadGivenUp { no_file, detail: what.to_owned() };
+            return self.on(event, now, format!("given up: {what}"));
+        }
+        let until = later(now, timing.ladder(self.failed_downloads));
+        self.failed_downloads += 1;
+        self.wait(until, Cause::GarminDownloadUnavailable);
+        self.note(now, format!("download failed ({}): {what}", self.failed_downloads));
+        Ok(())
+    }
+
+    /// The file was read.
+    pub fn downloaded(&mut self, facts: FileFacts, now: Timestamp) {
+        self.download_begun = None;
+        let damage = facts.damage.as_ref().map(|damage| format!("; {damage}")).unwrap_or_default();
+        self.note(now, format!("downloaded, {} bytes{damage}", facts.bytes));
+        self.file = Some(facts);
+    }
+
+    /// Rejected here, which is only for the certain (*Judge little*).
+    pub fn unfit(&mut self, reason: RejectReason, detail: String, now: Timestamp) -> Result<(), Refused> {
+        self.download_begun = None;
+        let line = format!("not sent: {detail}");
+        self.on(Event::FileUnfit { reason, detail }, now, line)
+    }
+
+    // ---------------------------------------------------------------- upload (*Intent*, *Doubt*)
+
+    /// The intent. It must be durable before the request leaves.
+    pub fn upload_starts(&mut self, send_before: Timestamp, now: Timestamp) -> Result<(), Refused> {
+        let attempt = self.sends + 1;
+        self.on(Event::UploadStarts { attempt, send_before }, now, format!("upload {attempt} starts"))?;
+        self.sends = attempt;
+        self.last_send_5xx = false;
+        self.first_absent = None;
+        self.duplicate_unnamed = None;
+        Ok(())
+    }
+
+    pub fn accepted(&mut self, upload: UploadId, now: Timestamp) -> Result<(), Refused> {
+        self.on(Event::UploadAccepted { upload, at: now }, now, format!("taken by Strava, upload {upload}"))?;
+        self.cause = Some(Cause::Processing);
+        Ok(())
+    }
+
+    /// Nothing was taken: as if it had not been tried.
+    pub fn not_taken(&mut self, why: &str, now: Timestamp) -> Result<(), Refused> {
+        self.on(Event::NotTaken, now, format!("not sent: {why}"))?;
+        self.sends = self.sends.saturating_sub(1);
+        if self.skip_noted {
+            self.on(Event::UserSkips, now, "skipped by hand")?;
+        }
+        Ok(())
+    }
+
+    /// The answer was lost or says nothing: from here on only Strava or time settles it.
+    pub fn in_doubt(&mut self, server_error: bool, what: &str, now: Timestamp, timing: &Timing) {
+        self.last_send_5xx = server_error;
+        self.wait(self.next_doubt_look(now, timing), Cause::InDoubt);
+        self.note(now, format!("in doubt: {what}"));
+    }
+
+    /// Refused by Strava. Where we saw damage, the row says both.
+    pub fn refused(&mut self, text: &str, now: Timestamp) -> Result<(), Refused> {
+        let damage = self.file.as_ref().and_then(|file| file.damage.as_deref());
+        let (reason, detail) = match damage {
+            Some(damage) => (RejectReason::MalformedFile, format!("Strava: {text}; seen here: {damage}")),
+            None => (RejectReason::RefusedByStrava, format!("Strava: {text}")),
+        };
+        let line = format!("refused. {detail}");
+        self.on(Event::FileRefused { reason, detail }, now, line)
+    }
+
+    /// When the earliest settlement by time is possible: the request has ended for certain, and Strava has
+    /// had `doubt` to show what it got.
+    fn ripe(&self, timing: &Timing) -> Timestamp {
+        match self.state {
+            State::Submitting { send_before, .. } => later(send_before, timing.upload_timeout + timing.doubt),
+            _ => Timestamp::MAX,
+        }
+    }
+
+    /// At most every `doubt_looks`, and again as soon as it may be settled.
+    fn next_doubt_look(&self, now: Timestamp, timing: &Timing) -> Timestamp {
+        let next = later(now, timing.doubt_looks);
+        let ripe = self.ripe(timing);
+        if now < ripe { next.min(ripe) } else { next }
+    }
+
+    /// A complete look at `now` did not show a row in doubt (*Doubt*).
+    pub fn looked_in_vain(
+        &mut self,
+        sees_private: bool,
+        now: Timestamp,
+        timing: &Timing,
+    ) -> Result<(), Refused> {
+        let State::Submitting { send_before, .. } = self.state else {
+            return Ok(());
+        };
+        if !sees_private {
+            if now >= later(send_before, timing.scaled(DOUBT_WITHOUT_SIGHT)) {
+                let detail = "without the scope activity:read_all nobody can tell whether the upload \
+                              arrived; look on Strava, then run `fitferry retry` or `fitferry skip`, \
+                              and `fitferry login strava` to grant the scope";
+                return self.end_unknown(detail, now);
+            }
+            let wait = if now < self.ripe(timing) { timing.doubt_looks } else { timing.ladder(2) };
+            self.wait(later(now, wait), Cause::InDoubt);
+            return Ok(());
+        }
+        if now < self.ripe(timing) {
+            self.wait(self.next_doubt_look(now, timing), Cause::InDoubt);
+            return Ok(());
+        }
+        let Some(first) = self.first_absent else {
+            self.first_absent = Some(now);
+            self.wait(later(now, timing.doubt_looks), Cause::InDoubt);
+            self.note(now, "not on Strava at a first look");
+            return Ok(());
+        };
+        let second_from = later(first, timing.doubt_looks);
+        if now < second_from {
+            self.wait(second_from, Cause::InDoubt);
+            return Ok(());
+        }
+        self.absent(now, timing)
+    }
+
+    /// The doubt is settled: the upload never arrived.
+    fn absent(&mut self, now: Timestamp, timing: &Timing) -> Result<(), Refused> {
+        let State::Submitting { send_before, .. } = self.state else {
+            return Ok(());
+        };
+        if self.start().is_none() {
+            // Nothing but the external id could find it, and only among the last two days.
+            return self.end_unknown("sent without an answer, and it has no start by which to find it", now);
+        }
+        if !self.last_send_5xx && self.counted_resends >= COUNTED_RESENDS_MAX {
+            return self
+                .end_unknown("sent three times, each time without an answer or a trace on Strava", now);
+        }
+        self.on(Event::DoubtSettledAbsent, now, "not on Strava at two looks: to be sent again")?;
+        if self.last_send_5xx {
+            // The service's trouble, not counted.
+            let until = later(send_before, timing.resend_after_5xx(self.resends_after_5xx));
+            self.resends_after_5xx += 1;
+            self.wait(until, Cause::StravaDown);
+        } else {
+            self.counted_resends += 1;
+        }
+        self.first_absent = None;
+        if self.skip_noted {
+            self.on(Event::UserSkips, now, "skipped by hand")?;
+        }
+        Ok(())
+    }
+
+    fn end_unknown(&mut self, detail: &str, now: Timestamp) -> Result<(), Refused> {
+        let detail = detail.to_owned();
+        let line = format!("given up: {detail}");
+        self.on(Event::OutcomeUnknown { detail }, now, line)
+    }
+
+    // ------------------------------------------------------------------------------ settling
+
+    /// A look showed it. `ours`: by our own external id.
+    pub fn found(&mut self, strava: StravaId, ours: bool, now: Timestamp) -> Result<(), Refused> {
+        let how = if self.duplicate_unnamed.is_some() {
+            How::Duplicate
+        } else if matches!(self.state, State::Submitted { .. }) || ours && self.sends > 0 {
+            How::Uploaded
+        } else {
+            How::AlreadyThere
+        };
+        self.on(Event::FoundOnStrava { strava, how }, now, format!("on Strava as {strava} ({how})"))
+    }
+
+    pub fn ready(&mut self, strava: StravaId, now: Timestamp) -> Result<(), Refused> {
+        self.on(Event::ProcessingReady { strava }, now, format!("on Strava as {strava}"))
+    }
+
+    /// Strava says duplicate and names an activity that is the same.
+    pub fn duplicate_of(&mut self, strava: StravaId, now: Timestamp) -> Result<(), Refused> {
+        let event = Event::FoundOnStrava { strava, how: How::Duplicate };
+        self.on(event, now, format!("Strava has it already, as {strava}"))
+    }
+
+    /// Strava says duplicate and means another activity.
+    pub fn overlaps_other(&mut self, detail: String, now: Timestamp) -> Result<(), Refused> {
+        let line = format!("refused. {detail}");
+        self.on(Event::OverlapsOther { detail }, now, line)
+    }
+
+    /// Strava says duplicate without naming anything: looked for again after `doubt`.
+    pub fn duplicate_unnamed(&mut self, text: &str, now: Timestamp, timing: &Timing) {
+        self.duplicate_unnamed = Some(text.to_owned());
+        self.wait(later(now, timing.doubt), Cause::InDoubt);
+        self.note(now, format!("Strava: {text}"));
+    }
+
+    pub fn deleted_there(&mut self, now: Timestamp) -> Result<(), Refused> {
+        self.on(Event::DeletedThere, now, "deleted on Strava")
+    }
+
+    /// The tick ends without having seen the upload settled: asked again after 2, 10, 60 min, 6 h, daily;
+    /// after seven days nobody will know.
+    pub fn still_processing(&mut self, now: Timestamp, timing: &Timing) -> Result<(), Refused> {
+        let State::Submitted { since, .. } = self.state else {
+            return Ok(());
+        };
+        if now >= later(since, timing.scaled(OUTCOME_WITHIN)) {
+            return self.end_unknown("Strava took the upload and never said what became of it", now);
+        }
+        self.wait(later(now, timing.ladder(self.confirms)), Cause::Processing);
+        self.confirms += 1;
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------- the user's word
+
+    /// `fitferry skip`. Of a row in doubt it is noted, and applied when the doubt is settled.
+    pub fn user_skips(&mut self, now: Timestamp) -> Result<(), Refused> {
+        if matches!(self.state, State::Submitting { .. }) {
+            self.skip_noted = true;
+            self.note(now, "to be skipped, by hand, unless Strava has it");
+            return Ok(());
+        }
+        self.on(Event::UserSkips, now, "skipped by hand")
+    }
+
+    /// `fitferry retry`: starts anew. The old upload id stays in the history.
+    pub fn user_retries(&mut self, force: bool, now: Timestamp) -> Result<(), Refused> {
+        self.on(
+            Event::UserRetries,
+            now,
+            if force { "to be sent by hand, as it is" } else { "to be sent, by hand" },
+        )?;
+        self.failed_downloads = 0;
+        self.counted_resends = 0;
+        self.resends_after_5xx = 0;
+        self.last_send_5xx = false;
+        self.first_absent = None;
+        self.duplicate_unnamed = None;
+        self.download_begun = None;
+        self.confirms = 0;
+        self.sends = 0;
+        self.force = force;
+        self.skip_noted = false;
+        Ok(())
+    }
+
+    /// What Garmin's list says of it by now: a new title goes up with it. `true` where something changed.
+    pub fn refresh(&mut self, listed: &Listed) -> bool {
+        let changed = self.activity != *listed;
+        if changed {
+            self.activity = listed.clone();
+        }
+        changed
+    }
+
+    /// The day on the runner's calendar.
+    pub fn day(&self) -> Option<Date> {
+        self.activity.day()
+    }
+}
+
+/// Rows by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u64; 6]);
+
+impl Counts {
+    pub fn get(&self, state: StateName) -> u64 {
+        self.0[state as usize]
+    }
+
+    pub fn set(&mut self, state: StateName, count: u64) {
+        self.0[state as usize] = count;
+    }
+
+    /// A row came from one state, or from nowhere, to another.
+    pub fn moved(&mut self, from: Option<StateName>, to: StateName) {
+        if let Some(from) = from {
+            self.0[from as usize] = self.0[from as usize].saturating_sub(1);
+        }
+        self.0[to as usize] += 1;
+    }
+}
