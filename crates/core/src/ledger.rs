@@ -320,6 +320,14 @@ pub struct Moment {
 /// The longest history that a row keeps; the first lines and the last ones survive.
 const HISTORY_MAX: usize = 60;
 
+/// Strava's claim that it has an activity already, while no look has shown which one it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateClaim {
+    /// The activity that it names; it may not be listed yet.
+    pub of: Option<StravaId>,
+    pub text: String,
+}
+
 /// Everything that the ledger keeps of one activity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -341,13 +349,15 @@ pub struct Row {
     pub last_send_5xx: bool,
     /// Of the complete looks that count, the first that did not show it (*Doubt*).
     pub first_absent: Option<Timestamp>,
-    /// Strava said "duplicate" without naming an activity.
-    pub duplicate_unnamed: Option<String>,
+    /// Strava said "duplicate", and it is not yet known of what: looked for again after `doubt`.
+    pub duplicate: Option<DuplicateClaim>,
     /// How often a tick ended without seeing the upload settled.
     pub confirms: u32,
     pub file: Option<FileFacts>,
     /// `retry --force`: send even what was rejected here.
     pub force: bool,
+    /// The user said `retry`: nothing holds it back.
+    pub by_hand: bool,
     /// `skip` of a row in doubt: applied when the doubt is settled.
     pub skip_noted: bool,
     pub history: Vec<Moment>,
@@ -394,10 +404,11 @@ impl Row {
             resends_after_5xx: 0,
             last_send_5xx: false,
             first_absent: None,
-            duplicate_unnamed: None,
+            duplicate: None,
             confirms: 0,
             file: None,
             force: false,
+            by_hand: false,
             skip_noted: false,
             history: vec![Moment { at: now, event }],
         }
@@ -545,7 +556,7 @@ impl Row {
         self.sends = attempt;
         self.last_send_5xx = false;
         self.first_absent = None;
-        self.duplicate_unnamed = None;
+        self.duplicate = None;
         Ok(())
     }
 
@@ -606,6 +617,10 @@ impl Row {
         now: Timestamp,
         timing: &Timing,
     ) -> Result<(), Refused> {
+        if let Some(claim) = &self.duplicate {
+            let detail = format!("Strava: {}; no look shows which activity it means", claim.text);
+            return self.overlaps_other(detail, now);
+        }
         let State::Submitting { send_before, .. } = self.state else {
             return Ok(());
         };
@@ -677,7 +692,7 @@ impl Row {
 
     /// A look showed it. `ours`: by our own external id.
     pub fn found(&mut self, strava: StravaId, ours: bool, now: Timestamp) -> Result<(), Refused> {
-        let how = if self.duplicate_unnamed.is_some() {
+        let how = if self.duplicate.is_some() {
             How::Duplicate
         } else if matches!(self.state, State::Submitted { .. }) || ours && self.sends > 0 {
             How::Uploaded
@@ -703,11 +718,11 @@ impl Row {
         self.on(Event::OverlapsOther { detail }, now, line)
     }
 
-    /// Strava says duplicate without naming anything: looked for again after `doubt`.
-    pub fn duplicate_unnamed(&mut self, text: &str, now: Timestamp, timing: &Timing) {
-        self.duplicate_unnamed = Some(text.to_owned());
+    /// Strava says duplicate, of something that no look has shown: looked for again after `doubt`.
+    pub fn duplicate_unseen(&mut self, claim: DuplicateClaim, now: Timestamp, timing: &Timing) {
+        self.note(now, format!("Strava: {}", claim.text));
+        self.duplicate = Some(claim);
         self.wait(later(now, timing.doubt), Cause::InDoubt);
-        self.note(now, format!("Strava: {text}"));
     }
 
     pub fn deleted_there(&mut self, now: Timestamp) -> Result<(), Refused> {
@@ -752,11 +767,12 @@ impl Row {
         self.resends_after_5xx = 0;
         self.last_send_5xx = false;
         self.first_absent = None;
-        self.duplicate_unnamed = None;
+        self.duplicate = None;
         self.download_begun = None;
         self.confirms = 0;
         self.sends = 0;
         self.force = force;
+        self.by_hand = true;
         self.skip_noted = false;
         Ok(())
     }

@@ -1,1 +1,128 @@
-//! (being written)
+//! *Same activity*: is this Garmin activity that Strava activity?
+//!
+//! Three ways, in this order: the external id names it; both starts and both elapsed times agree; Strava
+//! hides the start, and date, time and distance agree. What is not known never matches; a start that only
+//! the file tells is not good enough for the second way, since devices with a wrong clock write it.
+
+use jiff::SignedDuration;
+
+use crate::activity::{Distance, Found, GarminId};
+use crate::ledger::Row;
+
+/// Two starts this far apart may be the same.
+const START_WITHIN: SignedDuration = SignedDuration::from_secs(120);
+/// Two elapsed times may differ by the larger of these two.
+const ELAPSED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+const ELAPSED_SHARE: f64 = 0.05;
+/// Where the start is hidden, elapsed time and distance may differ by this share.
+const HIDDEN_SHARE: f64 = 0.01;
+
+/// How two activities are known to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// By an external id of our own uploads, `garmin-<id>`.
+    OurExternalId,
+    /// By another tool's mark of the same Garmin id.
+    OtherExternalId,
+    /// By start and elapsed time.
+    Time,
+    /// By date, elapsed time and distance, where Strava hides the start.
+    HiddenStart,
+}
+
+/// Whether `found` is the activity of `row`, and how that is known.
+pub fn same(row: &Row, found: &Found) -> Option<Same> {
+    if let Some(external_id) = found.external_id.as_deref()
+        && named(external_id) == Some(row.id())
+    {
+        let ours = is_ours(external_id, row.id());
+        return Some(if ours { Same::OurExternalId } else { Same::OtherExternalId });
+    }
+    let elapsed = row.elapsed()?;
+    let theirs = found.elapsed.or(found.moving)?;
+    let apart = (elapsed - theirs).abs();
+    if found.start_hidden {
+        let same_day = row.day().is_some() && row.day() == found.local_date;
+        let close = share(elapsed.as_secs_f64(), theirs.as_secs_f64()) <= HIDDEN_SHARE;
+        let distances = row.activity.distance.map(Distance::meters).zip(found.distance.map(Distance::meters));
+        let as_far = distances.is_some_and(|(ours, theirs)| share(ours, theirs) <= HIDDEN_SHARE);
+        return (same_day && close && as_far).then_some(Same::HiddenStart);
+    }
+    let starts_apart = row.activity.start?.duration_until(found.start?).abs();
+    let within = ELAPSED_WITHIN.as_secs_f64().max(elapsed.as_secs_f64() * ELAPSED_SHARE);
+    (starts_apart <= START_WITHIN && apart.as_secs_f64() <= within).then_some(Same::Time)
+}
+
+/// A near miss is shown to people and never acted upon: starts whole hours apart, or an overlap.
+pub fn near_miss(row: &Row, found: &Found) -> Option<String> {
+    if same(row, found).is_some() {
+        return None;
+    }
+    let (start, elapsed) = (row.start()?, row.elapsed()?);
+    let (their_start, theirs) = (found.start?, found.elapsed.or(found.moving)?);
+    let apart = start.duration_until(their_start).abs();
+    let beside_the_hour = SignedDuration::from_secs(apart.as_secs() % 3600);
+    let near_an_hour =
+        beside_the_hour <= START_WITHIN || beside_the_hour >= SignedDuration::from_secs(3600) - START_WITHIN;
+    if apart >= SignedDuration::from_mins(58)
+        && apart <= SignedDuration::from_hours(15)
+        && near_an_hour
+        && (elapsed - theirs).abs() <= ELAPSED_WITHIN
+    {
+        return Some(format!("Strava activity {} lasted as long and started whole hours apart", found.id));
+    }
+    let end = start.saturating_add(elapsed).ok()?;
+    let their_end = their_start.saturating_add(theirs).ok()?;
+    (start < their_end && their_start < end)
+        .then(|| format!("Strava activity {} overlaps it in time", found.id))
+}
+
+/// The difference as a share of the larger one.
+fn share(a: f64, b: f64) -> f64 {
+    let larger = a.max(b);
+    if larger == 0.0 { 0.0 } else { (a - b).abs() / larger }
+}
+
+/// The Garmin id that an external id names, in our way of writing or another tool's.
+///
+/// A bare number counts only as a file name: alone it could be anything.
+pub fn named(external_id: &str) -> Option<GarminId> {
+    let mut rest = external_id.trim();
+    let mut is_file = false;
+    while let Some(stem) = strip_suffix_ignoring_case(rest, &[".gz", ".fit", ".gpx", ".tcx"]) {
+        rest = stem;
+        is_file = true;
+    }
+    let mut marked = false;
+    for suffix in ["_ACTIVITY", "-original"] {
+        if let Some(stem) = rest.strip_suffix(suffix) {
+            rest = stem;
+            marked = true;
+        }
+    }
+    for prefix in ["garmin-", "garmin_", "garmin:"] {
+        if let Some(number) = rest.strip_prefix(prefix) {
+            rest = number;
+            marked = true;
+            break;
+        }
+    }
+    let digits = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && (is_file || marked)).then(|| rest.parse().ok().map(GarminId)).flatten()
+}
+
+/// Whether an external id is the one that our own upload of this activity bears.
+pub fn is_ours(external_id: &str, id: GarminId) -> bool {
+    let mut rest = external_id.trim();
+    while let Some(stem) = strip_suffix_ignoring_case(rest, &[".gz", ".fit", ".gpx", ".tcx"]) {
+        rest = stem;
+    }
+    rest == crate::activity::external_id(id)
+}
+
+fn strip_suffix_ignoring_case<'a>(text: &'a str, suffixes: &[&str]) -> Option<&'a str> {
+    suffixes.iter().find_map(|suffix| {
+        let at = text.len().checked_sub(suffix.len())?;
+        (text.is_char_boundary(at) && text[at..].eq_ignore_ascii_case(suffix)).then(|| &text[..at])
+    })
+}

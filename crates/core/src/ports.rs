@@ -318,6 +318,8 @@ pub struct Version(pub u64);
 impl Version {
     /// The item does not exist yet.
     pub const ABSENT: Version = Version(0);
+    /// The first version of a row; rows are never removed.
+    pub const FIRST: Version = Version(1);
 }
 
 /// The number of a lease; grows with every taking, so that a write under an old one is refused.
@@ -347,7 +349,7 @@ pub trait Ledger: Send + Sync {
     /// All open rows, through an index.
     async fn open(&self) -> Result<Vec<(Row, Version)>, StoreError>;
     async fn put(&self, row: &Row, expected: Version, fence: Fence) -> Result<Version, PutError>;
-    /// Puts those that are absent, all or none; returns the ones that it put.
+    /// Puts those that are absent, all or none, each at [`Version::FIRST`]; returns the ones that it put.
     async fn add(&self, rows: &[Row], fence: Fence) -> Result<Vec<GarminId>, PutError>;
     /// Counts every row: only for a head whose own counts cannot be trusted.
     async fn count(&self) -> Result<Counts, StoreError>;

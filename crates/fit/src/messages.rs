@@ -1,8 +1,8 @@
 //! Decodes the messages of a segment, one at a time, over `rustyfit`.
 //!
 //! The decoder is kept on a short lead, because its input may be hostile:
-//! - It runs without its checksum test, which refuses headers whose checksum is 0 (`segment` tests instead),
-//!   and without component expansion, which overflows on made-up values.
+//! - It runs without its checksum test, which refuses whole files whose header checksum is 0 (`segment`
+//!   tests instead), and without component expansion, which overflows on made-up values.
 //! - It looks for the end of the data only after a data message, so it would read a checksum as a message
 //!   if the data is empty or ends with a definition. The position is counted here, and the decoder is asked
 //!   for a message only while there is data left.
@@ -17,8 +17,11 @@ use rustyfit::{Decoder, DecoderEvent, StreamingIterator};
 
 use crate::segment::Segment;
 
-/// How many steps the decoder may take per byte of data. The real files at hand stay below 5.
+/// How many steps the decoder may take per byte of data. Real files stay below a tenth of it.
 const WORK_PER_BYTE_MAX: usize = 100;
+
+/// A step is the comparison of two numbers. Decoding a field takes as long as this many.
+const WORK_PER_FIELD: usize = 20;
 
 /// A pair of two bytes identifies a developer field; the decoder keeps one description for each.
 const DESCRIPTIONS_MAX: usize = 1 << 16;
@@ -105,7 +108,7 @@ impl Meter {
             searches += 1;
             self.descriptions = DESCRIPTIONS_MAX.min(self.descriptions + 1);
         }
-        let work = 1 + shape.fields + searches * (1 + self.descriptions);
+        let work = WORK_PER_FIELD * shape.fields + searches * self.descriptions;
         self.work = self.work.saturating_add(work);
         shape.bytes
     }

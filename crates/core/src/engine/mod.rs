@@ -1,0 +1,598 @@
+//! One tick: look at Garmin, decide, look at Strava, send what is new, see it settled.
+//!
+//! [`tick`] turns the handle: ask [`next::next_step`] what to do, do it through a port, make what
+//! happened durable, ask again. It follows the rules of the engine by name: *Head* and *Lease* here,
+//! *Far enough back* in `look`, *Fresh eyes* in `next`, *Intent* and *Judge little* in `carry`, *Doubt*
+//! in `settle` and `ledger`, *Blame* and *Time* in `blame`.
+
+mod blame;
+mod carry;
+mod look;
+pub mod next;
+pub mod preview;
+pub mod report;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::activity::GarminId;
+use crate::head::{Head, PauseCause};
+use crate::ledger::{Cause, Row, State};
+use crate::ports::{
+    Fence, Original, PortError, Ports, PutError, Requests, SecretName, Service, StoreError, Version,
+};
+use crate::rules::Rules;
+use crate::timing::Timing;
+use next::{Eyes, Facts, Step, next_step};
+use report::{Note, OpenCounts, Report, Trouble};
+
+/// `[sync] since`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The first tick with both logins keeps the date.
+    Unset,
+    All,
+    Day(Date),
+}
+
+/// `[sync] hold`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// 30 minutes while *Garmin's own link* is on, else none.
+    Auto,
+    For(SignedDuration),
+}
+
+/// What the configuration says to the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub rules: Rules,
+    pub since: Since,
+    pub lookback: SignedDuration,
+    pub sweep: SignedDuration,
+    pub hold: Hold,
+    pub timing: Timing,
+}
+
+/// What one run is told.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Monotonic moment at which the run must be over.
+    pub deadline: Option<Duration>,
+    /// Set by a signal: the run ends between two steps.
+    pub stop: &'a AtomicBool,
+    pub observer: &'a dyn Observer,
+}
+
+/// Hears what a tick is about to do, for progress on long work.
+pub trait Observer: Send + Sync {
+    fn hears(&self, event: Progress<'_>);
+}
+
+/// What a tick is about to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    Listing { seen: usize },
+    Looking,
+    Downloading(&'a Row),
+    Uploading(&'a Row),
+    Settling { left: usize },
+    Settled(&'a Row),
+}
+
+/// An observer that hears nothing.
+pub struct Deaf;
+
+impl Observer for Deaf {
+    fn hears(&self, _: Progress<'_>) {}
+}
+
+/// How long a run without a deadline takes the lease for; renewed between two steps.
+const LEASE: SignedDuration = SignedDuration::from_mins(2);
+/// A lease with a deadline ends this much after it.
+const LEASE_AFTER_DEADLINE: SignedDuration = SignedDuration::from_secs(10);
+/// Nothing new starts this close to the deadline.
+const ACT_BEFORE_DEADLINE: Duration = Duration::from_secs(5);
+/// While *Garmin's own link* is on, it gets this long to deliver first.
+const LINK_HOLD: SignedDuration = SignedDuration::from_mins(30);
+
+/// Why a tick stops at once.
+#[derive(Debug)]
+enum Halt {
+    /// Another run is at work: the lease was not free, or a write met another's.
+    Busy,
+    Interrupted,
+    Store(StoreError),
+    /// A login is missing, or the like: nothing can be done.
+    Port(PortError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Halt {
+        Halt::Store(error)
+    }
+}
+
+impl From<PutError> for Halt {
+    fn from(error: PutError) -> Halt {
+        match error {
+            PutError::Conflict => Halt::Busy,
+            PutError::Store(error) => Halt::Store(error),
+        }
+    }
+}
+
+/// The state of one tick while it runs.
+struct Tick<'a> {
+    ports: Ports<'a>,
+    settings: &'a Settings,
+    run: Run<'a>,
+    started: Timestamp,
+    before: Requests,
+    head: Head,
+    /// As it was read last, to see whether it has to be written.
+    head_kept: Head,
+    head_version: Version,
+    fence: Option<Fence>,
+    lease_renewed: Duration,
+    open: BTreeMap<GarminId, Row>,
+    versions: BTreeMap<GarminId, Version>,
+    open_loaded: bool,
+    /// A run died between its rows and its head: the head's counts cannot be trusted.
+    found_dirty: bool,
+    eyes: Eyes,
+    done: BTreeSet<GarminId>,
+    changed: BTreeMap<GarminId, Row>,
+    /// A file that was downloaded and waits for a look around its own start.
+    in_hand: Option<(GarminId, Original)>,
+    link_look_due: bool,
+    last_upload: Option<Duration>,
+    rounds: usize,
+    listed: usize,
+    new: usize,
+    notes: Vec<Note>,
+    /// Services that answered well, and those that did not, in this tick.
+    well: BTreeSet<Service>,
+    trouble: BTreeMap<Service, PortError>,
+    garmin_skew: SignedDuration,
+    strava_skew: SignedDuration,
+    since: Option<Date>,
+}
+
+/// Does one tick and tells what it did. Everything that can go wrong is in the report.
+pub async fn tick(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Report {
+    let mut tick = Tick::new(ports, settings, run);
+    let halt = tick.work().await.err();
+    tick.close(halt).await
+}
+
+impl<'a> Tick<'a> {
+    fn new(ports: Ports<'a>, settings: &'a Settings, run: Run<'a>) -> Tick<'a> {
+        Tick {
+            ports,
+            settings,
+            run,
+            started: ports.clock.now(),
+            before: ports.meter.read(),
+            head: Head::default(),
+            head_kept: Head::default(),
+            head_version: Version::ABSENT,
+            fence: None,
+            lease_renewed: Duration::ZERO,
+            open: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            open_loaded: false,
+            found_dirty: false,
+            eyes: Eyes::default(),
+            done: BTreeSet::new(),
+            changed: BTreeMap::new(),
+            in_hand: None,
+            link_look_due: false,
+            last_upload: None,
+            rounds: 0,
+            listed: 0,
+            new: 0,
+            notes: Vec::new(),
+            well: BTreeSet::new(),
+            trouble: BTreeMap::new(),
+            garmin_skew: SignedDuration::ZERO,
+            strava_skew: SignedDuration::ZERO,
+            since: None,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn strava_now(&self) -> Timestamp {
+        self.now().saturating_add(self.strava_skew).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn work(&mut self) -> Result<(), Halt> {
+        self.read_head().await?;
+        if self.head.next_due.is_none_or(|due| due <= self.started) {
+            // The lease comes before the look where something is due.
+            self.take_lease().await?;
+            if self.head.next_due.is_none_or(|due| due <= self.started) {
+                self.require_logins().await?;
+                self.keep_since().await?;
+            }
+        }
+        self.since = self.first_day();
+        if self.head.paused(Service::Garmin, self.started).is_none() {
+            self.look().await?;
+            if self.fence.is_some() {
+                self.sweep().await?;
+            }
+        }
+        if self.fence.is_none() {
+            return Ok(());
+        }
+        self.load_open().await?;
+        self.note_unfinished_downloads().await?;
+        while let Some(step) = next_step(&self.facts()) {
+            if self.run.stop.load(Ordering::Relaxed) {
+                return Err(Halt::Interrupted);
+            }
+            self.renew_lease().await?;
+            self.step(step).await?;
+        }
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            now: self.now(),
+            strava_now: self.strava_now(),
+            monotonic: self.ports.clock.monotonic(),
+            act_until: self.run.deadline.map(|deadline| deadline.saturating_sub(ACT_BEFORE_DEADLINE)),
+            head: &self.head,
+            open: &self.open,
+            eyes: &self.eyes,
+            done: &self.done,
+            link_look_due: self.link_look_due,
+            last_upload: self.last_upload,
+            rounds: self.rounds,
+            timing: &self.settings.timing,
+        }
+    }
+
+    async fn step(&mut self, step: Step) -> Result<(), Halt> {
+        match step {
+            Step::LookForLink(window) => self.look_for_link(window).await,
+            Step::Find(window) => self.find(window).await.map(|_| ()),
+            Step::Carry(id) => self.carry(id).await,
+            Step::WaitUntil(moment) => {
+                let left =
+                    self.open.values().filter(|row| matches!(row.state, State::Submitted { .. })).count();
+                self.run.observer.hears(Progress::Settling { left });
+                let wait = moment.saturating_sub(self.ports.clock.monotonic());
+                self.ports.clock.sleep(wait).await;
+                Ok(())
+            }
+            Step::Confirm { ids, last } => self.confirm(&ids, last).await,
+            Step::PutOff(ids) => self.put_off(&ids).await,
+        }
+    }
+
+    // ------------------------------------------------------------------------------------ *Head*
+
+    async fn read_head(&mut self) -> Result<(), Halt> {
+        let (head, version) = self.ports.ledger.head().await?;
+        self.found_dirty |= head.dirty;
+        self.head_kept = head.clone();
+        self.head = head;
+        self.head_version = version;
+        Ok(())
+    }
+
+    /// The first write under a lease sets `next_due` to now, only the last one sets it forward: so
+    /// whatever dies in between, the next tick is no idle one. `dirty` says that the counts may be behind.
+    async fn touch(&mut self) -> Result<(), Halt> {
+        let fence = self.take_lease().await?;
+        if self.head_kept.dirty && self.head_kept.next_due.is_none() {
+            return Ok(());
+        }
+        self.head.dirty = true;
+        self.head.next_due = None;
+        self.write_head(fence).await
+    }
+
+    async fn write_head(&mut self, fence: Fence) -> Result<(), Halt> {
+        self.head_version = self.ports.ledger.put_head(self.head_version, &self.head, fence).await?;
+        self.head_kept = self.head.clone();
+        Ok(())
+    }
+
+    /// The earliest moment at which something wants a look (*Head*).
+    fn next_due(&self) -> Timestamp {
+        let now = self.now();
+        let after_pause = |moment: Timestamp, service: Service| match self.head.paused(service, now) {
+            Some(pause) => pause.until.map(|until| until.max(moment)),
+            None => Some(moment),
+        };
+        let sweep = match (&self.head.sweep.running, self.head.sweep.last_complete) {
+            (None, Some(last)) => last.saturating_add(self.settings.sweep).unwrap_or(Timestamp::MAX),
+            _ => now,
+        };
+        let mut moments = vec![after_pause(sweep, Service::Garmin)];
+        moments.extend(self.head.bearer_due.map(|due| after_pause(due, Service::Garmin)));
+        if self.head.link.on.is_none() {
+            moments.push(after_pause(now, Service::Strava));
+        }
+        for row in self.open.values() {
+            let own = row.not_before.unwrap_or(now);
+            let moment = row.needs().iter().try_fold(own, |moment, service| after_pause(moment, *service));
+            moments.push(moment);
+        }
+        moments.into_iter().flatten().min().unwrap_or(Timestamp::MAX)
+    }
+
+    // ----------------------------------------------------------------------------------- *Lease*
+
+    /// Taken before the first write or the first Strava request, never by an idle tick. The head is read
+    /// again under it: another run may have worked since.
+    async fn take_lease(&mut self) -> Result<Fence, Halt> {
+        if let Some(fence) = self.fence {
+            return Ok(fence);
+        }
+        let fence = self.ports.lease.take(self.lease_end()).await?.ok_or(Halt::Busy)?;
+        self.fence = Some(fence);
+        self.lease_renewed = self.ports.clock.monotonic();
+        self.read_head().await?;
+        Ok(fence)
+    }
+
+    fn lease_end(&self) -> Timestamp {
+        let now = self.now();
+        let span = match self.run.deadline {
+            Some(deadline) => {
+                let left = deadline.saturating_sub(self.ports.clock.monotonic());
+                SignedDuration::try_from(left).unwrap_or(LEASE) + LEASE_AFTER_DEADLINE
+            }
+            None => LEASE,
+        };
+        now.saturating_add(span).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A run without a deadline renews between two steps.
+    async fn renew_lease(&mut self) -> Result<(), Halt> {
+        let monotonic = self.ports.clock.monotonic();
+        if self.run.deadline.is_some()
+            || monotonic.saturating_sub(self.lease_renewed) < Duration::from_secs(20)
+        {
+            return Ok(());
+        }
+        if !self.ports.lease.renew(self.lease_end()).await? {
+            return Err(Halt::Busy);
+        }
+        self.lease_renewed = monotonic;
+        Ok(())
+    }
+
+    async fn require_logins(&mut self) -> Result<(), Halt> {
+        for (name, service) in
+            [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
+        {
+            if self.ports.vault.get(name).await?.is_none() {
+                return Err(Halt::Port(crate::tokens::no_login(service).error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Without a configured start date the first tick with both logins keeps the date at UTC − 12 h:
+    /// nowhere on Earth is it earlier. Durable before any row is.
+    async fn keep_since(&mut self) -> Result<(), Halt> {
+        if self.settings.since != Since::Unset || self.head.since_kept.is_some() {
+            return Ok(());
+        }
+        let day = earliest_today(self.started);
+        self.head.since_kept = Some(day);
+        self.head.dirty = true;
+        self.head.next_due = None;
+        let fence = self.take_lease().await?;
+        self.write_head(fence).await?;
+        self.notes.push(Note::SinceKept(day));
+        Ok(())
+    }
+
+    fn first_day(&self) -> Option<Date> {
+        match self.settings.since {
+            Since::Day(day) => Some(day),
+            Since::All => None,
+            Since::Unset => Some(self.head.since_kept.unwrap_or_else(|| earliest_today(self.started))),
+        }
+    }
+
+    // ------------------------------------------------------------------------------------ rows
+
+    async fn load_open(&mut self) -> Result<(), Halt> {
+        if self.open_loaded {
+            return Ok(());
+        }
+        for (row, version) in self.ports.ledger.open().await? {
+            self.versions.insert(row.id(), version);
+            self.open.insert(row.id(), row);
+        }
+        self.open_loaded = true;
+        Ok(())
+    }
+
+    /// Makes a row durable and tells of it. What is final leaves the open ones.
+    async fn keep(&mut self, row: Row) -> Result<(), Halt> {
+        self.changed.insert(row.id(), row.clone());
+        self.head.last_change = Some(self.now());
+        if !row.state.is_open() {
+            self.run.observer.hears(Progress::Settled(&row));
+        }
+        self.keep_quietly(row).await
+    }
+
+    /// Makes a row durable; what changed in it is no change to anyone outside.
+    async fn keep_quietly(&mut self, row: Row) -> Result<(), Halt> {
+        let fence = self.take_lease().await?;
+        self.touch().await?;
+        let id = row.id();
+        let expected = self.versions.get(&id).copied().unwrap_or(Version::ABSENT);
+        let version = self.ports.ledger.put(&row, expected, fence).await?;
+        let from = self.open.get(&id).map(|old| old.state.name());
+        self.head.counts.moved(from, row.state.name());
+        self.versions.insert(id, version);
+        if let Some(changed) = self.changed.get_mut(&id) {
+            *changed = row.clone();
+        }
+        if row.state.is_open() {
+            self.open.insert(id, row);
+        } else {
+            self.open.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn row(&self, id: GarminId) -> Option<Row> {
+        self.open.get(&id).cloned()
+    }
+
+    // ----------------------------------------------------------------------------------- the end
+
+    /// The head is written last, after the rows that it speaks of; then the lease is released.
+    async fn close(mut self, halt: Option<Halt>) -> Report {
+        let mut halt = halt;
+        self.keep_what_services_did();
+        // A run that has lost its lease writes nothing more.
+        let writes = !matches!(halt, Some(Halt::Busy | Halt::Store(_) | Halt::Port(_)));
+        if let Some(fence) = self.fence.filter(|_| writes)
+            && let Err(error) = self.write_last_head(fence).await
+        {
+            halt.get_or_insert(error);
+        }
+        if self.fence.is_some()
+            && let Err(error) = self.ports.lease.release().await
+        {
+            halt.get_or_insert(Halt::Store(error));
+        }
+        self.report(halt)
+    }
+
+    async fn write_last_head(&mut self, fence: Fence) -> Result<(), Halt> {
+        self.load_open().await?;
+        if self.found_dirty {
+            self.head.counts = self.ports.ledger.count().await?;
+        }
+        self.head.dirty = false;
+        self.head.bearer_due = self.ports.source.bearer_due().or(self.head.bearer_due);
+        self.head.budget = self.ports.destination.budget(self.now()).await?.or(self.head.budget);
+        self.head.next_due = Some(self.next_due());
+        if self.head != self.head_kept { self.write_head(fence).await } else { Ok(()) }
+    }
+
+    fn report(self, halt: Option<Halt>) -> Report {
+        let now = self.now();
+        let new_pause = |service: Service| {
+            self.trouble.contains_key(&service) && self.head.paused(service, now).is_some()
+        };
+        let mut waiting: Vec<(GarminId, Option<Timestamp>, Cause)> = Vec::new();
+        for row in self.open.values().filter(|row| !matches!(row.state, State::Submitted { .. })) {
+            let concerned =
+                self.changed.contains_key(&row.id()) || row.needs().iter().any(|service| new_pause(*service));
+            if let Some((until, cause)) = row.waits(&self.head, now).filter(|_| concerned) {
+                waiting.push((row.id(), until, cause));
+            }
+        }
+        let mut rows = self.changed.clone();
+        for (id, _, _) in &waiting {
+            if let Some(row) = self.open.get(id) {
+                rows.insert(*id, row.clone());
+            }
+        }
+        let mut rows: Vec<Row> = rows.into_values().collect();
+        rows.sort_by_key(|row| (row.start().unwrap_or(Timestamp::MAX), row.id()));
+        Report {
+            started: self.started,
+            finished: now,
+            dry_run: false,
+            listed: self.listed,
+            new: self.new,
+            waiting,
+            open: if self.open_loaded {
+                OpenCounts::of(self.open.values(), &self.head, now)
+            } else {
+                self.counted_by_head()
+            },
+            requests: self.ports.meter.read() - self.before,
+            budget: self.head.budget.map(|view| view.seen_at(now)),
+            notes: self.notes.clone(),
+            trouble: self.what_is_wrong(halt, now),
+            would: Vec::new(),
+            rows,
+            head: self.head,
+        }
+    }
+
+    /// An idle tick reads no row; the head counts what is open. All of it waits, or the tick were not idle.
+    fn counted_by_head(&self) -> OpenCounts {
+        use crate::ledger::StateName as S;
+        let counts = &self.head.counts;
+        OpenCounts {
+            submitted: counts.get(S::Submitted),
+            waiting: counts.get(S::Wanted) + counts.get(S::Submitting),
+            ..OpenCounts::default()
+        }
+    }
+
+    fn what_is_wrong(&self, halt: Option<Halt>, now: Timestamp) -> Option<Trouble> {
+        let pause = |service: Service| {
+            let error = self.trouble.get(&service);
+            match (error, self.head.paused(service, now)) {
+                (Some(error), _) => Some(Trouble::Port(error.clone())),
+                (None, Some(pause)) => Some(Trouble::Paused {
+                    service,
+                    cause: pause.cause,
+                    until: pause.until,
+                    what: pause.what.clone(),
+                }),
+                (None, None) => None,
+            }
+        };
+        let because = |service: Service, causes: &[PauseCause]| {
+            self.head.paused(service, now).is_some_and(|pause| causes.contains(&pause.cause))
+        };
+        let services = [Service::Garmin, Service::Strava];
+        match halt {
+            Some(Halt::Interrupted) => return Some(Trouble::Interrupted),
+            Some(Halt::Port(error)) => return Some(Trouble::Port(error)),
+            Some(Halt::Store(error)) => return Some(Trouble::Port(PortError::Store(error))),
+            _ => {}
+        }
+        // In the order of the exit codes: configuration, a login, another run, a service.
+        for causes in [&[PauseCause::Misconfigured], &[PauseCause::LoginNeeded]] {
+            if let Some(service) = services.into_iter().find(|service| because(*service, causes)) {
+                return pause(service);
+            }
+        }
+        if halt.is_some() {
+            return Some(Trouble::Busy);
+        }
+        // A Garmin list that failed, or may not be asked for yet, is work left.
+        if let Some(trouble) = pause(Service::Garmin) {
+            return Some(trouble);
+        }
+        let work_left = self.head.link.on.is_none()
+            || self.open.values().any(|row| row.needs().contains(&Service::Strava) && row.is_due(now));
+        let strava_tried = self.trouble.contains_key(&Service::Strava);
+        if work_left || strava_tried { pause(Service::Strava) } else { None }
+    }
+}
+
+/// The date at UTC − 12 h.
+fn earliest_today(now: Timestamp) -> Date {
+    let west = now.saturating_sub(SignedDuration::from_hours(12)).unwrap_or(now);
+    jiff::tz::Offset::UTC.to_datetime(west).date()
+}

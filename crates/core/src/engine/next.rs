@@ -1,0 +1,213 @@
+//! What a tick does next. Pure: it cannot fail and need not wait.
+//!
+//! The same rows, looks and time give the same step. The caller does one step, records what happened and
+//! asks again, so that a decision never outlives the facts that it was made from, and "killed anywhere"
+//! is the same case as "started again".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::activity::{Found, GarminId, StravaId};
+use crate::head::Head;
+use crate::ledger::{Row, State};
+use crate::ports::{Service, Window};
+use crate::timing::Timing;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// The look over 60 days for *Garmin's own link*.
+    LookForLink(Window),
+    /// A complete look over a window (*Fresh eyes*).
+    Find(Window),
+    /// Download, and upload what was looked for.
+    Carry(GarminId),
+    /// Nothing before this monotonic moment.
+    WaitUntil(Duration),
+    /// Ask what became of these uploads. `last`: nobody asks again in this tick.
+    Confirm { ids: Vec<GarminId>, last: bool },
+    /// These stay as they are until a later tick.
+    PutOff(Vec<GarminId>),
+}
+
+/// One look of this run.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub window: Window,
+    /// Monotonic moment at which the look began.
+    pub at: Duration,
+    pub found: Vec<Found>,
+    pub sees_private: bool,
+}
+
+/// *Fresh eyes*: the complete looks that this tick has made itself. A look of an earlier tick does not
+/// count: between then and now Strava may have been down for a week and Garmin's own link may have
+/// delivered.
+#[derive(Clone, Debug, Default)]
+pub struct Eyes(pub Vec<Seen>);
+
+impl Eyes {
+    /// The newest look that covers the window, if it is fresh enough for an upload to start now.
+    pub fn cover(&self, window: &Window, monotonic: Duration) -> Option<&Seen> {
+        let fresh = Timing::fresh().unsigned_abs();
+        self.0
+            .iter()
+            .filter(|seen| monotonic.saturating_sub(seen.at) <= fresh)
+            .filter(|seen| seen.window.after <= window.after && window.before <= seen.window.before)
+            .max_by_key(|seen| seen.at)
+    }
+
+    /// An activity that any look of this tick showed.
+    pub fn get(&self, id: StravaId) -> Option<&Found> {
+        self.0.iter().rev().flat_map(|seen| &seen.found).find(|found| found.id == id)
+    }
+}
+
+/// What the decision rests on.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub now: Timestamp,
+    /// Strava's time, by which its windows are meant (*Time*).
+    pub strava_now: Timestamp,
+    pub monotonic: Duration,
+    /// When this tick must be over, with what is needed to end it already taken off.
+    pub act_until: Option<Duration>,
+    pub head: &'a Head,
+    pub open: &'a BTreeMap<GarminId, Row>,
+    pub eyes: &'a Eyes,
+    /// Rows that this tick has done what it can for.
+    pub done: &'a BTreeSet<GarminId>,
+    /// A weekly sweep was completed in this tick: the link is looked for again.
+    pub link_look_due: bool,
+    /// When the last upload of this tick was answered.
+    pub last_upload: Option<Duration>,
+    /// How many rounds of confirmation this tick has made.
+    pub rounds: usize,
+    pub timing: &'a Timing,
+}
+
+/// Two days on either side of an activity (*Fresh eyes*).
+const MARGIN: SignedDuration = SignedDuration::from_hours(48);
+/// Windows are split where nothing wanted starts for longer than this.
+const GAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How far back the look for Garmin's own link goes.
+const LINK_LOOK: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// A window never begins later than this before the service's now.
+const LATEST_BEGIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// The next step, or `None` when the tick has done what it can.
+pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
+    let out_of_time = facts.act_until.is_some_and(|end| facts.monotonic >= end);
+    // Everything from here on talks to Strava.
+    if out_of_time || facts.head.paused(Service::Strava, facts.now).is_some() {
+        return None;
+    }
+    if facts.head.link.on.is_none() || facts.link_look_due {
+        return Some(Step::LookForLink(link_window(facts.strava_now)));
+    }
+    if let Some(window) = windows(facts).into_iter().next() {
+        return Some(Step::Find(window));
+    }
+    let garmin_paused = facts.head.paused(Service::Garmin, facts.now).is_some();
+    let mut wanted: Vec<&Row> = due(facts).filter(|row| row.state == State::Wanted).collect();
+    wanted.sort_by_key(|row| (row.start().unwrap_or(Timestamp::MAX), row.id()));
+    if let Some(row) = wanted.first().filter(|_| !garmin_paused) {
+        return Some(Step::Carry(row.id()));
+    }
+    confirmation(facts)
+}
+
+/// Rows that may be touched now and that this tick has not finished with.
+fn due<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Row> {
+    facts.open.values().filter(|row| row.is_due(facts.now) && !facts.done.contains(&row.id()))
+}
+
+/// Confirmation looks are few: at fixed moments after the last upload of this tick, or once at once for
+/// what an earlier tick left.
+fn confirmation(facts: &Facts<'_>) -> Option<Step> {
+    let mut pending: Vec<&Row> =
+        due(facts).filter(|row| matches!(row.state, State::Submitted { .. })).collect();
+    pending.sort_by_key(|row| (row.start(), row.id()));
+    let ids: Vec<GarminId> = pending.iter().map(|row| row.id()).collect();
+    if ids.is_empty() {
+        return None;
+    }
+    let looks: Vec<Duration> = match facts.last_upload {
+        Some(last) => facts.timing.looks().iter().map(|wait| last + wait.unsigned_abs()).collect(),
+        None => vec![facts.monotonic],
+    };
+    let looks: Vec<Duration> =
+        looks.into_iter().filter(|at| facts.act_until.is_none_or(|end| *at < end)).collect();
+    match looks.get(facts.rounds) {
+        None => Some(Step::PutOff(ids)),
+        Some(at) if *at > facts.monotonic => Some(Step::WaitUntil(*at)),
+        Some(_) => Some(Step::Confirm { ids, last: facts.rounds + 1 == looks.len() }),
+    }
+}
+
+/// The span that a look for this row must cover; `None` where the file must be read first to know.
+pub fn window_of(row: &Row, strava_now: Timestamp) -> Option<Window> {
+    match row.start() {
+        Some(start) => Some(around(start, start, strava_now)),
+        // Without any start it is looked for by its external id, among what is new.
+        None if row.file.is_some() || row.state != State::Wanted => {
+            Some(Window { after: minus(strava_now, MARGIN), before: plus(strava_now, MARGIN) })
+        }
+        None => None,
+    }
+}
+
+/// *Fresh eyes*: the windows that have to be looked over before the due rows may go on.
+pub fn windows(facts: &Facts<'_>) -> Vec<Window> {
+    let spans = due(facts).filter(|row| needs_look(row)).filter_map(|row| {
+        let window = window_of(row, facts.strava_now)?;
+        facts.eyes.cover(&window, facts.monotonic).is_none().then_some(window)
+    });
+    joined(spans.collect())
+}
+
+/// A wanted row is looked for before it goes; a row in doubt, and one of which Strava claims a
+/// duplicate, to settle it.
+fn needs_look(row: &Row) -> bool {
+    match row.state {
+        State::Wanted | State::Submitting { .. } => true,
+        State::Submitted { .. } => row.duplicate.is_some(),
+        State::Published { .. } | State::Skipped { .. } | State::Rejected { .. } => false,
+    }
+}
+
+/// Joins spans that lie no further apart than the gap that splits windows.
+pub fn joined(mut spans: Vec<Window>) -> Vec<Window> {
+    spans.sort_by_key(|span| (span.after, span.before));
+    let mut windows: Vec<Window> = Vec::new();
+    for span in spans {
+        match windows.last_mut() {
+            // Each span already carries its margins: two starts a gap apart are that much closer here.
+            Some(window) if span.after <= plus(window.before, GAP - MARGIN - MARGIN) => {
+                window.before = window.before.max(span.before);
+            }
+            _ => windows.push(span),
+        }
+    }
+    windows
+}
+
+fn around(first: Timestamp, last: Timestamp, strava_now: Timestamp) -> Window {
+    let after = minus(first, MARGIN).min(minus(strava_now, LATEST_BEGIN));
+    Window { after, before: plus(last, MARGIN) }
+}
+
+fn link_window(strava_now: Timestamp) -> Window {
+    // It reaches far enough ahead to serve as the look for what is about to go as well.
+    Window { after: minus(strava_now, LINK_LOOK), before: plus(strava_now, MARGIN + LATEST_BEGIN) }
+}
+
+fn plus(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn minus(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,202 @@
+//! `sync --dry-run`: what a tick would do, without writing anything.
+//!
+//! It makes the same requests that only read, decides by the same rules and matches by the same numbers.
+//! It takes no lease; only a client that must refresh a token does, for that moment.
+
+use std::collections::BTreeSet;
+
+use super::look::{
+    LOOK_PAGE, LOOK_PAGES_MAX, SWEEP_PAGE, SWEEP_PAGES_MAX, Walk, due_sweep, first_day_of, wholly_before,
+};
+use super::next::{joined, window_of};
+use super::report::{OpenCounts, Report, Trouble, Would, WouldAction};
+use super::{Run, Settings, Since, earliest_today};
+use crate::activity::{Found, GarminId, Listed};
+use crate::head::Head;
+use crate::ledger::{Row, State};
+use crate::matching;
+use crate::ports::{Failure, Look, PortError, Ports, SecretName, Service, Window};
+use crate::rules::Decision;
+
+/// Looks and decides; the report's `would` says what would become of each activity.
+pub async fn preview(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Report {
+    let started = ports.clock.now();
+    let before = ports.meter.read();
+    let mut preview = Preview {
+        ports,
+        settings,
+        run,
+        head: Head::default(),
+        listed: 0,
+        unknown: Vec::new(),
+        open: Vec::new(),
+        would: Vec::new(),
+    };
+    let trouble = preview.work().await.err();
+    let now = ports.clock.now();
+    Report {
+        started,
+        finished: now,
+        dry_run: true,
+        listed: preview.listed,
+        new: preview.unknown.len(),
+        rows: Vec::new(),
+        waiting: Vec::new(),
+        open: OpenCounts::of(preview.open.iter(), &preview.head, now),
+        requests: ports.meter.read() - before,
+        budget: preview.head.budget.map(|view| view.seen_at(now)),
+        notes: Vec::new(),
+        trouble,
+        would: preview.would,
+        head: preview.head,
+    }
+}
+
+struct Preview<'a> {
+    ports: Ports<'a>,
+    settings: &'a Settings,
+    run: Run<'a>,
+    head: Head,
+    listed: usize,
+    unknown: Vec<Listed>,
+    open: Vec<Row>,
+    would: Vec<Would>,
+}
+
+fn port(failure: Failure) -> Trouble {
+    match failure.error {
+        PortError::Busy => Trouble::Busy,
+        error => Trouble::Port(error),
+    }
+}
+
+impl Preview<'_> {
+    async fn work(&mut self) -> Result<(), Trouble> {
+        let store = |error| Trouble::Port(PortError::Store(error));
+        (self.head, _) = self.ports.ledger.head().await.map_err(store)?;
+        for (name, service) in
+            [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
+        {
+            if self.ports.vault.get(name).await.map_err(store)?.is_none() {
+                return Err(Trouble::Port(crate::tokens::no_login(service).error));
+            }
+        }
+        self.open = self.ports.ledger.open().await.map_err(store)?.into_iter().map(|(row, _)| row).collect();
+        let now = self.ports.clock.now();
+        let since = match self.settings.since {
+            Since::Day(day) => Some(day),
+            Since::All => None,
+            Since::Unset => Some(self.head.since_kept.unwrap_or_else(|| earliest_today(now))),
+        };
+        self.refuse_if_paused(Service::Garmin)?;
+        self.read_list(since).await?;
+
+        let mut wanted: Vec<Row> =
+            self.open.iter().filter(|row| row.state == State::Wanted).cloned().collect();
+        for listed in &self.unknown {
+            match self.settings.rules.decide(listed, since) {
+                Decision::Wanted => wanted.push(Row::seen(listed.clone(), State::Wanted, now)),
+                Decision::Skipped { reason, detail } => self.would.push(Would {
+                    row: Row::seen(listed.clone(), State::Skipped { reason, detail }, now),
+                    action: WouldAction::Skip,
+                }),
+            }
+        }
+        let looked = self.find(&wanted).await;
+        let found = looked.as_deref().unwrap_or_default();
+        for row in wanted {
+            let there = found.iter().any(|found| matching::same(&row, found).is_some());
+            let action = if there { WouldAction::AlreadyThere } else { WouldAction::Upload };
+            self.would.push(Would { row, action });
+        }
+        self.would.sort_by_key(|would| (would.row.start().unwrap_or(jiff::Timestamp::MAX), would.row.id()));
+        looked.map(|_| ())
+    }
+
+    fn refuse_if_paused(&self, service: Service) -> Result<(), Trouble> {
+        match self.head.paused(service, self.ports.clock.now()) {
+            None => Ok(()),
+            Some(pause) => Err(Trouble::Paused {
+                service,
+                cause: pause.cause,
+                until: pause.until,
+                what: pause.what.clone(),
+            }),
+        }
+    }
+
+    /// The pages that a tick would read now.
+    async fn read_list(&mut self, since: Option<jiff::civil::Date>) -> Result<(), Trouble> {
+        let mut taken = BTreeSet::new();
+        let mut walk = Walk::default();
+        while walk.pages() < LOOK_PAGES_MAX {
+            let page = self.page(walk.next(LOOK_PAGE, None, None)).await?;
+            let before = wholly_before(&page, since);
+            if self.take_unknown(&walk.fresh(page), &mut taken).await? == 0 || before {
+                break;
+            }
+        }
+        let Some(sweep) = due_sweep(&self.head, self.settings, since, self.ports.clock.now()) else {
+            return Ok(());
+        };
+        let mut walk = Walk::default();
+        let from = first_day_of(&sweep);
+        while walk.pages() < SWEEP_PAGES_MAX {
+            let page = self.page(walk.next(SWEEP_PAGE, from, sweep.reached)).await?;
+            let fresh = walk.fresh(page);
+            if fresh.is_empty() || self.run.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            self.take_unknown(&fresh, &mut taken).await?;
+        }
+        Ok(())
+    }
+
+    async fn page(&mut self, page: crate::ports::Page) -> Result<Vec<Listed>, Trouble> {
+        let listed = self.ports.source.list(page).await.map_err(port)?.value;
+        self.listed += listed.len();
+        Ok(listed)
+    }
+
+    async fn take_unknown(
+        &mut self,
+        fresh: &[Listed],
+        taken: &mut BTreeSet<GarminId>,
+    ) -> Result<usize, Trouble> {
+        let ids: Vec<GarminId> = fresh.iter().map(|listed| listed.id).collect();
+        let known =
+            self.ports.ledger.known(&ids).await.map_err(|error| Trouble::Port(PortError::Store(error)))?;
+        let unknown: Vec<&Listed> = fresh.iter().filter(|listed| !known.contains(&listed.id)).collect();
+        for listed in &unknown {
+            if taken.insert(listed.id) {
+                self.unknown.push((*listed).clone());
+            }
+        }
+        Ok(unknown.len())
+    }
+
+    async fn find(&self, wanted: &[Row]) -> Result<Vec<Found>, Trouble> {
+        let now = self.ports.clock.now();
+        let mut windows: Vec<Window> = joined(wanted.iter().filter_map(|row| window_of(row, now)).collect());
+        if windows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.refuse_if_paused(Service::Strava)?;
+        let mut found = Vec::new();
+        while let Some(window) = windows.pop() {
+            match self.ports.destination.find(window, &BTreeSet::new()).await.map_err(port)?.value {
+                Look::Complete(sight) => found.extend(sight.found),
+                Look::TooWide => {
+                    let half = window.after.duration_until(window.before) / 2;
+                    if half.as_secs() < 3600 {
+                        continue;
+                    }
+                    let middle = window.after.saturating_add(half).unwrap_or(window.before);
+                    windows.push(Window { after: window.after, before: middle });
+                    windows.push(Window { after: middle, before: window.before });
+                }
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,252 @@
+//! Looking at Strava: before an upload (*Fresh eyes*), after one without an answer (*Doubt*), and for what
+//! has become of the ones that it took.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::next::{Seen, joined, window_of};
+use super::report::Note;
+use super::{Halt, Progress, Tick};
+use crate::activity::{Found, GarminId, UploadId};
+use crate::ledger::{Row, State};
+use crate::matching::{self, Same};
+use crate::ports::{Look, PortError, Processing, Service, Window};
+
+/// One or two uploads are asked for singly; more with one list call.
+const SINGLY_MAX: usize = 2;
+/// Of those that a list did not show, this many are asked for singly in one round.
+const SINGLY_AFTER_LIST_MAX: usize = 10;
+/// A window is halved at most this often; more activities than that in a few hours is not a runner.
+const HALVINGS_MAX: u32 = 8;
+
+impl Tick<'_> {
+    /// A complete look over a window, and what follows from it. `false`: it failed, which is booked on
+    /// Strava; an incomplete look is never read as absence.
+    pub(super) async fn find(&mut self, window: Window) -> Result<bool, Halt> {
+        self.run.observer.hears(Progress::Looking);
+        let at = self.ports.clock.monotonic();
+        let mut found = Vec::new();
+        let mut sees_private = true;
+        let mut parts = vec![(window, 0)];
+        while let Some((part, halvings)) = parts.pop() {
+            match self.ports.destination.find(part, &BTreeSet::new()).await {
+                Ok(answer) => match self.well(Service::Strava, answer) {
+                    Look::Complete(sight) => {
+                        found.extend(sight.found);
+                        sees_private &= sight.sees_private;
+                    }
+                    Look::TooWide if halvings < HALVINGS_MAX => {
+                        let half = part.after.duration_until(part.before) / 2;
+                        let middle = part.after.saturating_add(half).unwrap_or(part.before);
+                        parts.push((Window { after: part.after, before: middle }, halvings + 1));
+                        parts.push((Window { after: middle, before: part.before }, halvings + 1));
+                    }
+                    Look::TooWide => {
+                        let error = PortError::Refused {
+                            service: Service::Strava,
+                            status: None,
+                            what: "the list of activities does not end".to_owned(),
+                        };
+                        self.blame(Service::Strava, error.into())?;
+                        return Ok(false);
+                    }
+                },
+                Err(failure) => {
+                    self.blame(Service::Strava, failure)?;
+                    return Ok(false);
+                }
+            }
+        }
+        self.eyes.0.push(Seen { window, at, found, sees_private });
+        self.read_look().await?;
+        Ok(true)
+    }
+
+    /// *Garmin's own link*: is it on?
+    pub(super) async fn look_for_link(&mut self, window: Window) -> Result<(), Halt> {
+        if !self.find(window).await? {
+            return Ok(());
+        }
+        self.link_look_due = false;
+        self.head.link.looked = Some(self.now());
+        let delivered =
+            self.eyes.0.last().is_some_and(|seen| seen.found.iter().any(Found::by_garmins_own_link));
+        if !delivered {
+            self.head.link.on = Some(false);
+        }
+        Ok(())
+    }
+
+    /// What the newest look means for every open row that it covers.
+    async fn read_look(&mut self) -> Result<(), Halt> {
+        let Some(seen) = self.eyes.0.last().cloned() else { return Ok(()) };
+        if seen.found.iter().any(Found::by_garmins_own_link) {
+            self.link_is_on().await?;
+        }
+        self.report_copies(&seen.found);
+        let strava_now = self.strava_now();
+        let rows: Vec<Row> = self.open.values().cloned().collect();
+        for mut row in rows {
+            let covers =
+                |window: Window| seen.window.after <= window.after && window.before <= seen.window.before;
+            if !window_of(&row, strava_now).is_some_and(covers) {
+                continue;
+            }
+            let now = self.now();
+            let due = row.is_due(now);
+            if let Some(claim) = row.duplicate.clone().filter(|_| due)
+                && claim.of.is_some_and(|of| self.eyes.get(of).is_some())
+            {
+                self.decide_claim(row, claim).await?;
+                continue;
+            }
+            if let Some((found, ours)) = best_match(&row, &seen.found) {
+                let outcome = row.found(found.id, ours, now);
+                self.settle_row(row, outcome).await?;
+            } else if due && (row.duplicate.is_some() || matches!(row.state, State::Submitting { .. })) {
+                let outcome = row.looked_in_vain(seen.sees_private, now, &self.settings.timing);
+                self.settle_row(row, outcome).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy that Garmin's own link delivered after ours is reported, and left alone (*Hands off*).
+    fn report_copies(&mut self, found: &[Found]) {
+        let ours = |found: &&Found| {
+            found.external_id.as_deref().is_some_and(|external_id| {
+                matching::named(external_id).is_some_and(|id| matching::is_ours(external_id, id))
+            })
+        };
+        for copy in found.iter().filter(|found| found.by_garmins_own_link()) {
+            let twin = found.iter().filter(ours).find(|ours| {
+                let apart = ours.start.zip(copy.start).map(|(a, b)| a.duration_until(b).abs().as_secs());
+                apart.is_some_and(|seconds| seconds <= 120)
+            });
+            if let Some(twin) = twin {
+                let note = Note::CopyByLink { ours: twin.id, copy: copy.id };
+                if !self.notes.contains(&note) {
+                    self.notes.push(note);
+                }
+            }
+        }
+    }
+
+    /// Asks what became of uploads: one or two singly, more with one list call for each stretch of time,
+    /// and singly only what did not show.
+    pub(super) async fn confirm(&mut self, ids: &[GarminId], last: bool) -> Result<(), Halt> {
+        self.rounds += 1;
+        self.run.observer.hears(Progress::Settling { left: ids.len() });
+        let mut singly: Vec<GarminId> = Vec::new();
+        for (window, group) in self.stretches(ids) {
+            if group.len() <= SINGLY_MAX {
+                singly.extend(group.keys());
+                continue;
+            }
+            let uploads: BTreeSet<UploadId> = group.values().copied().collect();
+            let found = match self.ports.destination.find(window, &uploads).await {
+                Ok(answer) => match self.well(Service::Strava, answer) {
+                    Look::Complete(sight) => sight.found,
+                    Look::TooWide => Vec::new(),
+                },
+                Err(failure) => return self.blame(Service::Strava, failure),
+            };
+            for (id, upload) in group {
+                let Some(mut row) = self.row(id) else { continue };
+                let shown = found.iter().find(|found| {
+                    found.upload_id == Some(upload)
+                        || found
+                            .external_id
+                            .as_deref()
+                            .is_some_and(|external| matching::is_ours(external, id))
+                });
+                match shown {
+                    Some(found) => {
+                        let outcome = row.ready(found.id, self.now());
+                        self.settle_row(row, outcome).await?;
+                    }
+                    None if last => singly.push(id),
+                    None => {}
+                }
+            }
+            singly.truncate(SINGLY_AFTER_LIST_MAX);
+        }
+        for id in singly {
+            let Some(row) = self.row(id) else { continue };
+            let State::Submitted { upload, .. } = row.state else { continue };
+            match self.ports.destination.confirm(upload).await {
+                Ok(answer) => {
+                    let processing = self.well(Service::Strava, answer);
+                    self.processed(row, processing).await?;
+                }
+                Err(failure) => return self.blame(Service::Strava, failure),
+            }
+        }
+        Ok(())
+    }
+
+    async fn processed(&mut self, mut row: Row, processing: Processing) -> Result<(), Halt> {
+        let now = self.now();
+        let outcome = match processing {
+            // An upload id that Strava does not know counts as processing.
+            Processing::Pending | Processing::Unknown => return Ok(()),
+            Processing::Ready(strava) => row.ready(strava, now),
+            Processing::Duplicate { of, text } => return self.duplicate(row, of, text).await,
+            Processing::Failed(text) => row.refused(&text, now),
+            Processing::Deleted => row.deleted_there(now),
+        };
+        self.settle_row(row, outcome).await
+    }
+
+    /// Submitted rows by stretch of time, so that one list call shows many.
+    fn stretches(&self, ids: &[GarminId]) -> Vec<(Window, BTreeMap<GarminId, UploadId>)> {
+        let strava_now = self.strava_now();
+        let spans: Vec<(GarminId, UploadId, Window)> = ids
+            .iter()
+            .filter_map(|id| {
+                let row = self.open.get(id)?;
+                let State::Submitted { upload, .. } = row.state else { return None };
+                Some((*id, upload, window_of(row, strava_now)?))
+            })
+            .collect();
+        let windows = joined(spans.iter().map(|(_, _, window)| *window).collect());
+        windows
+            .into_iter()
+            .map(|window| {
+                let inside = |span: &&(GarminId, UploadId, Window)| {
+                    window.after <= span.2.after && span.2.before <= window.before
+                };
+                (window, spans.iter().filter(inside).map(|(id, upload, _)| (*id, *upload)).collect())
+            })
+            .collect()
+    }
+
+    /// What the tick itself did not see settled is left to later ones.
+    pub(super) async fn put_off(&mut self, ids: &[GarminId]) -> Result<(), Halt> {
+        for id in ids {
+            let Some(mut row) = self.row(*id) else { continue };
+            let outcome = row.still_processing(self.now(), &self.settings.timing);
+            self.done.insert(*id);
+            self.settle_row(row, outcome).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The activity of a look that is the row's, our own upload before any other, and whether it is that.
+fn best_match<'a>(row: &Row, found: &'a [Found]) -> Option<(&'a Found, bool)> {
+    if let State::Submitted { upload, .. } = row.state {
+        // A submitted row is not settled by a look-alike: Strava has our file and will say what became of it.
+        return found
+            .iter()
+            .find(|found| {
+                found.upload_id == Some(upload)
+                    || found.external_id.as_deref().is_some_and(|id| matching::is_ours(id, row.id()))
+            })
+            .map(|found| (found, true));
+    }
+    let matches = || found.iter().filter_map(|found| Some((found, matching::same(row, found)?)));
+    matches()
+        .find(|(_, same)| *same == Same::OurExternalId)
+        .or_else(|| matches().next())
+        .map(|(found, same)| (found, same == Same::OurExternalId))
+}
