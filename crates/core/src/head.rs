@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::budget::View;
 use crate::ledger::{Cause, Counts};
-use crate::ports::Service;
+use crate::ports::{PortError, Service};
 
 /// What the head says. `Default` is the head of a store that has seen no tick.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,6 +68,20 @@ pub enum PauseCause {
 impl Pause {
     pub fn holds(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until > now)
+    }
+
+    /// The error that began it, as far as it is kept.
+    pub fn as_error(&self, service: Service) -> PortError {
+        let what = self.what.clone();
+        match self.cause {
+            PauseCause::LoginNeeded => PortError::LoginNeeded { service, why: what },
+            PauseCause::Misconfigured => PortError::Misconfigured { service, what },
+            PauseCause::Limit => PortError::Limited { service, until: self.until, retry_after: None },
+            PauseCause::Budget => PortError::BudgetFull { until: self.until.unwrap_or(Timestamp::MAX) },
+            PauseCause::Down => PortError::Down { service, status: None, what },
+            PauseCause::Error => PortError::Refused { service, status: None, what },
+            PauseCause::Inactive => PortError::AppInactive { until: self.until },
+        }
     }
 
     /// As rows that wait for the service show it.

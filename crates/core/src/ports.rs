@@ -86,6 +86,23 @@ pub enum PortError {
     Store(#[from] StoreError),
 }
 
+impl PortError {
+    /// What was seen, without the frame that says which service it was.
+    pub fn detail(&self) -> String {
+        match self {
+            PortError::LoginNeeded { why, .. } => why.clone(),
+            PortError::Misconfigured { what, .. }
+            | PortError::Down { what, .. }
+            | PortError::Refused { what, .. } => what.clone(),
+            PortError::Limited { .. }
+            | PortError::AppInactive { .. }
+            | PortError::BudgetFull { .. }
+            | PortError::Busy
+            | PortError::Store(_) => self.to_string(),
+        }
+    }
+}
+
 fn until_text(until: Option<Timestamp>) -> String {
     until.map(|until| format!(" until {until}")).unwrap_or_default()
 }
@@ -134,6 +151,11 @@ pub trait Source: Send + Sync {
     /// The original file, unzipped and looked into. What is about this very activity is a value, what is
     /// about the service is an error.
     async fn download(&self, id: GarminId) -> Result<Answer<Download>, Failure>;
+
+    /// Brings a key of its own, so that the vault need not hold a login.
+    fn has_key(&self) -> bool {
+        false
+    }
 
     /// When the bearer wants to be renewed, as far as this process knows; no request.
     fn bearer_due(&self) -> Option<Timestamp>;

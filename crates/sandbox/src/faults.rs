@@ -49,8 +49,8 @@ pub enum What {
     Answer(Reply),
     /// 429, with `Retry-After` in seconds where there is one. No effect.
     TooManyRequests { retry_after: Option<u32> },
-    /// 200 with a web page where data was promised. No effect.
-    Html200,
+    /// A web page where data was promised, with this status, 200 included. No effect.
+    Html(u16),
     /// A redirect. No effect.
     Redirect { status: u16, location: String },
     /// The connection ends before the service has seen the request.
@@ -126,16 +126,17 @@ pub(crate) fn gateway(status: u16) -> Reply {
 }
 
 /// What a login page or a bot check looks like to a client that expects data.
-pub(crate) fn web_page() -> Reply {
+pub(crate) fn web_page(status: u16) -> Reply {
     Reply::html(
-        200,
+        status,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Sign In</title></head>\
          <body><h1>Sign in to continue</h1></body></html>",
     )
 }
 
 pub(crate) fn too_many(retry_after: Option<u32>) -> Reply {
-    let reply = Reply { framing: Framing::Sized, ..Reply::html(429, "<html><body>Too Many Requests</body></html>") };
+    let reply =
+        Reply { framing: Framing::Sized, ..Reply::html(429, "<html><body>Too Many Requests</body></html>") };
     match retry_after {
         Some(seconds) => reply.with_header("Retry-After", &seconds.to_string()),
         None => reply,

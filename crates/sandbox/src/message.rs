@@ -37,7 +37,12 @@ impl Request {
 
     pub fn new(method: &str, path_and_query: &str) -> Request {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-        Request { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), ..Request::default() }
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            ..Request::default()
+        }
     }
 
     pub fn with_header(mut self, name: &str, value: &str) -> Request {

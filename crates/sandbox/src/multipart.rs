@@ -5,20 +5,20 @@
 
 /// One part of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    pub name: String,
-    pub filename: Option<String>,
-    pub content: Vec<u8>,
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) filename: Option<String>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Part {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.content).trim().to_owned()
     }
 }
 
 /// The parts; `None` where the content type or the body is not such a form.
-pub fn parse(content_type: &str, body: &[u8]) -> Option<Vec<Part>> {
+pub(crate) fn parse(content_type: &str, body: &[u8]) -> Option<Vec<Part>> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;

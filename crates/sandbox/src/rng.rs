@@ -13,14 +13,14 @@ impl Rng {
         Rng { state: seed }
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.state)
     }
 
     /// A number in `0..bound`; 0 for a bound of 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next() % bound }
+        if bound == 0 { 0 } else { self.draw() % bound }
     }
 
     /// True in `percent` of a hundred cases.
@@ -31,14 +31,14 @@ impl Rng {
     /// A number in `0.0..1.0`.
     pub fn unit(&mut self) -> f64 {
         // 53 bits are what an f64 holds exactly.
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Lower-case hexadecimal digits, as Strava's tokens are.
     pub fn hex(&mut self, digits: usize) -> String {
         let mut text = String::with_capacity(digits + 16);
         while text.len() < digits {
-            text += &format!("{:016x}", self.next());
+            text += &format!("{:016x}", self.draw());
         }
         text.truncate(digits);
         text
@@ -47,7 +47,8 @@ impl Rng {
     /// Letters and digits, as in Garmin's service tickets.
     pub fn alphanumeric(&mut self, length: usize) -> String {
         const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        (0..length).map(|_| char::from(SIGNS[(self.next() % SIGNS.len() as u64) as usize])).collect()
+        let mut sign = || usize::try_from(self.below(SIGNS.len() as u64)).unwrap_or(0);
+        (0..length).map(|_| char::from(SIGNS[sign()])).collect()
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Route {
     GarminOther,
     /// The consent page, shown and answered.
     StravaAuthorize,
+    /// What browsers ask for by themselves.
+    StravaPage,
     StravaToken,
     StravaRevoke,
     StravaDeauthorize,
@@ -57,7 +59,9 @@ impl Route {
     pub(crate) fn of(service: Service, method: &str, path: &str) -> Route {
         match service {
             Service::GarminSso => Route::GarminSso,
-            Service::GarminAuth | Service::GarminApi | Service::GarminPersonal => garmin(service, method, path),
+            Service::GarminAuth | Service::GarminApi | Service::GarminPersonal => {
+                garmin(service, method, path)
+            }
             Service::Strava => strava(method, path),
         }
     }
@@ -107,9 +111,11 @@ impl Route {
 
 fn garmin(service: Service, method: &str, path: &str) -> Route {
     match (service, method, path) {
-        (Service::GarminPersonal, "POST", "/personalapitoken-service/personal-api/personal-api-key/token") => {
-            Route::GarminPersonalToken
-        }
+        (
+            Service::GarminPersonal,
+            "POST",
+            "/personalapitoken-service/personal-api/personal-api-key/token",
+        ) => Route::GarminPersonalToken,
         (Service::GarminAuth, "POST", "/di-oauth2-service/oauth/token") => Route::GarminDiToken,
         (Service::GarminAuth, ..) => Route::GarminOther,
         (_, "GET", "/activitylist-service/activities/search/activities") => Route::GarminList,
@@ -117,7 +123,9 @@ fn garmin(service: Service, method: &str, path: &str) -> Route {
         (_, "GET", "/userprofile-service/socialProfile") => Route::GarminProfile,
         (_, "GET", "/activity-service/activity/activityTypes") => Route::GarminTypes,
         (_, "GET", path) if numbered(path, "/activity-service/activity/").is_some() => Route::GarminActivity,
-        (_, "GET", path) if numbered(path, "/download-service/files/activity/").is_some() => Route::GarminDownload,
+        (_, "GET", path) if numbered(path, "/download-service/files/activity/").is_some() => {
+            Route::GarminDownload
+        }
         _ => Route::GarminOther,
     }
 }
@@ -125,6 +133,7 @@ fn garmin(service: Service, method: &str, path: &str) -> Route {
 fn strava(method: &str, path: &str) -> Route {
     match (method, path) {
         ("GET" | "POST", "/oauth/authorize" | "/oauth/mobile/authorize") => return Route::StravaAuthorize,
+        ("GET", "/favicon.ico") => return Route::StravaPage,
         ("POST", "/oauth/token" | "/api/v3/oauth/token") => return Route::StravaToken,
         ("POST", "/oauth/revoke") => return Route::StravaRevoke,
         ("POST", "/oauth/deauthorize") => return Route::StravaDeauthorize,

@@ -81,7 +81,7 @@ impl Tick<'_> {
                 (PauseCause::Error, after(next_rung()))
             }
         };
-        Pause { cause, until, what: error.to_string() }
+        Pause { cause, until, what: error.detail() }
     }
 
     /// A service's time is kept for its windows; a skew that matters is told once.

@@ -380,7 +380,8 @@ impl<'a> Tick<'a> {
         for (name, service) in
             [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
         {
-            if self.ports.vault.get(name).await?.is_none() {
+            let brought = service == Service::Garmin && self.ports.source.has_key();
+            if !brought && self.ports.vault.get(name).await?.is_none() {
                 return Err(Halt::Port(crate::tokens::no_login(service).error));
             }
         }
@@ -552,12 +553,7 @@ impl<'a> Tick<'a> {
             let error = self.trouble.get(&service);
             match (error, self.head.paused(service, now)) {
                 (Some(error), _) => Some(Trouble::Port(error.clone())),
-                (None, Some(pause)) => Some(Trouble::Paused {
-                    service,
-                    cause: pause.cause,
-                    until: pause.until,
-                    what: pause.what.clone(),
-                }),
+                (None, Some(pause)) => Some(Trouble::Port(pause.as_error(service))),
                 (None, None) => None,
             }
         };

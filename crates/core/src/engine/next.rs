@@ -36,7 +36,8 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub window: Window,
-    /// Monotonic moment at which the look began.
+    /// When the look began, by the wall clock and by the monotonic one: what it says is true of then.
+    pub began: Timestamp,
     pub at: Duration,
     pub found: Vec<Found>,
     pub sees_private: bool,

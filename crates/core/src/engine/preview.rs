@@ -77,7 +77,8 @@ impl Preview<'_> {
         for (name, service) in
             [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
         {
-            if self.ports.vault.get(name).await.map_err(store)?.is_none() {
+            let brought = service == Service::Garmin && self.ports.source.has_key();
+            if !brought && self.ports.vault.get(name).await.map_err(store)?.is_none() {
                 return Err(Trouble::Port(crate::tokens::no_login(service).error));
             }
         }
@@ -116,12 +117,7 @@ impl Preview<'_> {
     fn refuse_if_paused(&self, service: Service) -> Result<(), Trouble> {
         match self.head.paused(service, self.ports.clock.now()) {
             None => Ok(()),
-            Some(pause) => Err(Trouble::Paused {
-                service,
-                cause: pause.cause,
-                until: pause.until,
-                what: pause.what.clone(),
-            }),
+            Some(pause) => Err(Trouble::Port(pause.as_error(service))),
         }
     }
 

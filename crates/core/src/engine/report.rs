@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::activity::GarminId;
 use crate::budget::View;
-use crate::head::{Head, PauseCause};
+use crate::head::Head;
 use crate::ledger::{Cause, Row, Shown, State};
 use crate::ports::{PortError, Requests, Service};
 
@@ -98,15 +98,9 @@ pub enum Trouble {
     Interrupted,
     /// Another run is at work.
     Busy,
-    /// A service, a login, an app, a budget or the store, by what was seen.
+    /// A service, a login, an app, a budget or the store, by what was seen in this tick or, where a pause
+    /// of an earlier one holds, in that.
     Port(PortError),
-    /// A pause of an earlier tick holds.
-    Paused {
-        service: Service,
-        cause: PauseCause,
-        until: Option<Timestamp>,
-        what: String,
-    },
 }
 
 impl Report {

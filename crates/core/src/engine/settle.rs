@@ -23,7 +23,7 @@ impl Tick<'_> {
     /// Strava; an incomplete look is never read as absence.
     pub(super) async fn find(&mut self, window: Window) -> Result<bool, Halt> {
         self.run.observer.hears(Progress::Looking);
-        let at = self.ports.clock.monotonic();
+        let (began, at) = (self.now(), self.ports.clock.monotonic());
         let mut found = Vec::new();
         let mut sees_private = true;
         let mut parts = vec![(window, 0)];
@@ -56,7 +56,7 @@ impl Tick<'_> {
                 }
             }
         }
-        self.eyes.0.push(Seen { window, at, found, sees_private });
+        self.eyes.0.push(Seen { window, began, at, found, sees_private });
         self.read_look().await?;
         Ok(true)
     }
@@ -103,11 +103,30 @@ impl Tick<'_> {
                 let outcome = row.found(found.id, ours, now);
                 self.settle_row(row, outcome).await?;
             } else if due && (row.duplicate.is_some() || matches!(row.state, State::Submitting { .. })) {
-                let outcome = row.looked_in_vain(seen.sees_private, now, &self.settings.timing);
+                let outcome = row.looked_in_vain(seen.sees_private, seen.began, &self.settings.timing);
                 self.settle_row(row, outcome).await?;
+            } else {
+                self.note_near_misses(row, &seen.found).await?;
             }
         }
         Ok(())
+    }
+
+    /// A near miss is kept for `show`, and not acted upon (*Same activity*).
+    async fn note_near_misses(&mut self, mut row: Row, found: &[Found]) -> Result<(), Halt> {
+        let misses: Vec<String> = found
+            .iter()
+            .filter_map(|found| matching::near_miss(&row, found))
+            .filter(|miss| !row.history.iter().any(|moment| moment.event == *miss))
+            .collect();
+        if row.state != State::Wanted || misses.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        for miss in misses {
+            row.note(now, miss);
+        }
+        self.keep_quietly(row).await
     }
 
     /// A copy that Garmin's own link delivered after ours is reported, and left alone (*Hands off*).

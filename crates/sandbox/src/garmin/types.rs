@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 const RESTRICTED: &[u16] = &[41, 60, 133, 169, 172];
 
 /// Types whose recordings cannot be trimmed.
-const NOT_TRIMMABLE: &[u16] = &[13, 27, 88, 139, 144, 145, 146, 147, 148, 155, 157, 158, 159, 160, 161, 163, 164, 169, 172, 173, 174, 180, 182, 202, 203, 204, 240, 241, 243, 244, 245, 253, 254, 255, 259];
+const NOT_TRIMMABLE: &[u16] = &[
+    13, 27, 88, 139, 144, 145, 146, 147, 148, 155, 157, 158, 159, 160, 161, 163, 164, 169, 172, 173, 174,
+    180, 182, 202, 203, 204, 240, 241, 243, 244, 245, 253, 254, 255, 259,
+];
 
 /// Keys that old accounts still hold though the table has lost them.
 const OLD: &[(u16, &str, u16)] = &[(12, "uncategorized", 17), (83, "transition", 4)];
 
 /// The description of a type, as list items carry it. A key outside the table becomes a type of its own.
-pub fn describe(key: &str) -> Value {
+pub(super) fn describe(key: &str) -> Value {
     let row = TYPES.iter().chain(OLD).find(|(_, known, _)| *known == key);
     let (id, parent) = row.map_or((9_000, 17), |(id, _, parent)| (*id, *parent));
     describe_row(id, key, parent)

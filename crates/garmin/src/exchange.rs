@@ -1,0 +1,193 @@
+//! The two token endpoints, and what their answers say about a login.
+//!
+//! Only here is a login found to have ended (*Blame*): an HTML page is a block of the network and not a
+//! word about the key, and an answer that cannot be read is an outage.
+
+use std::time::Duration;
+
+use fitferry_core::ports::{Failure, PortError, Service};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::bearer::renew_at;
+use crate::client::with_native_headers;
+use crate::endpoints::{Domain, Endpoints, below};
+use crate::jwt::Claims;
+use crate::lenient::{lenient, whole};
+use crate::login::{ConnectLogin, Pair, PersonalLogin};
+use crate::reply::{End, Reply};
+use crate::transport::{Counted, Outgoing, Transport};
+
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+const TOKEN_BYTES_MAX: usize = 1024 * 1024;
+/// A bearer that does not say when it ends is renewed within the hour.
+const UNTOLD_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// A bearer fresh from its endpoint.
+pub(crate) struct Issued {
+    pub(crate) token: SecretString,
+    pub(crate) exp: Timestamp,
+    pub(crate) renew_at: Timestamp,
+    pub(crate) skew: SignedDuration,
+}
+
+/// Exchanges a Personal API key for a bearer (dossier garmin.md §0.1, *Token exchange*).
+pub(crate) async fn key(
+    transport: Transport<'_>,
+    endpoints: &Endpoints,
+    login: &PersonalLogin,
+) -> Result<Issued, Failure> {
+    const PATH: &str = "/personalapitoken-service/personal-api/personal-api-key/token";
+    let url = below(&endpoints.within(login.domain).personal, PATH);
+    let mut request = transport.http.post(url).header(ACCEPT, "*/*");
+    if let Ok(mut value) = HeaderValue::from_str(&format!("ApiKey {}", login.key.expose_secret())) {
+        value.set_sensitive(true);
+        request = request.header(AUTHORIZATION, value);
+    }
+    let reply = transport
+        .send(Outgoing {
+            request,
+            counted: Counted::Token,
+            timeout: TOKEN_TIMEOUT,
+            body_bytes_max: TOKEN_BYTES_MAX,
+            hidden: vec![login.key.clone()],
+        })
+        .await?;
+    match reply.status {
+        400 | 401 | 403 if !reply.is_html() => {
+            Err(login_needed(&reply, "Garmin refuses the Personal API key: it is wrong, has ended or was deleted"))
+        }
+        _ => {
+            let body = good_body(&reply)?;
+            let token = std::str::from_utf8(body.trim_ascii()).unwrap_or_default();
+            let (claims, exp) = Claims::strict(token)
+                .map_err(|why| reply.refused_unquoted(&format!("the answer to the key {why}")))?;
+            Ok(Issued {
+                token: token.to_owned().into(),
+                exp,
+                renew_at: renew_at(claims.iat().or(reply.server_time), exp),
+                skew: transport.skew(reply.server_time).unwrap_or_default(),
+            })
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TokenAnswer {
+    #[serde(deserialize_with = "lenient")]
+    access_token: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    refresh_token: Option<String>,
+    #[serde(deserialize_with = "whole")]
+    expires_in: Option<i64>,
+    #[serde(deserialize_with = "whole")]
+    refresh_token_expires_in: Option<i64>,
+}
+
+/// Exchanges a refresh token for a new pair, which ends the old one at once (dossier garmin.md §4.3).
+///
+/// An answer is read as far as it can be: refusing one that lacks something would lose the new pair.
+pub(crate) async fn refresh(
+    transport: Transport<'_>,
+    endpoints: &Endpoints,
+    login: &ConnectLogin,
+    pair: &Pair,
+) -> Result<(Pair, SignedDuration), Failure> {
+    const PATH: &str = "/di-oauth2-service/oauth/token";
+    let url = below(&endpoints.within(login.domain).auth, PATH);
+    let client_id =
+        Claims::of(pair.access.expose_secret()).client_id.unwrap_or_else(|| login.client_id.clone());
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", &client_id),
+        ("refresh_token", pair.refresh.expose_secret()),
+    ];
+    let request = with_native_headers(transport.http.post(url))
+        .basic_auth(&client_id, Some(""))
+        .header(ACCEPT, "application/json")
+        .header(CACHE_CONTROL, "no-cache")
+        .form(&form);
+    let reply = transport
+        .send(Outgoing {
+            request,
+            counted: Counted::Token,
+            timeout: TOKEN_TIMEOUT,
+            body_bytes_max: TOKEN_BYTES_MAX,
+            hidden: vec![pair.refresh.clone(), pair.access.clone()],
+        })
+        .await?;
+    if matches!(reply.status, 400 | 401) && is_refusal(&reply) {
+        return Err(login_needed(&reply, refusal(&reply, login.domain)));
+    }
+    good_body(&reply)?;
+    let answer = reply.json().and_then(|value| serde_json::from_value::<TokenAnswer>(value).ok());
+    let answer = answer.unwrap_or_default();
+    let Some(access) = answer.access_token.filter(|token| !token.trim().is_empty()) else {
+        return Err(reply.refused_unquoted("the token endpoint gave no access token"));
+    };
+    let now = reply.server_time.unwrap_or_else(|| transport.clock.now());
+    let after = |seconds: i64| now.saturating_add(SignedDuration::from_secs(seconds.max(0))).ok();
+    let claimed = Claims::of(&access);
+    let exp = [claimed.exp(), answer.expires_in.and_then(after)].into_iter().flatten().min();
+    let exp = exp.unwrap_or_else(|| now.saturating_add(UNTOLD_LIFETIME).unwrap_or(Timestamp::MAX));
+    let rotated = answer.refresh_token.filter(|token| !token.trim().is_empty());
+    let new = Pair {
+        renew_at: renew_at(Some(now), exp),
+        exp,
+        refresh_ends: match (&rotated, answer.refresh_token_expires_in) {
+            (_, Some(seconds)) => after(seconds),
+            (None, None) => pair.refresh_ends,
+            (Some(token), None) => Claims::of(token).exp(),
+        },
+        access: access.into(),
+        refresh: rotated.map_or_else(|| pair.refresh.clone(), SecretString::from),
+    };
+    Ok((new, transport.skew(reply.server_time).unwrap_or_default()))
+}
+
+/// The body of a good answer; it may hold tokens, so nothing of it is quoted.
+fn good_body(reply: &Reply) -> Result<&[u8], Failure> {
+    if !reply.is_success() {
+        return Err(reply.failure());
+    }
+    match &reply.end {
+        End::Whole if reply.is_html() => Err(reply.refused("a web page instead of a token")),
+        End::Whole => Ok(&reply.body),
+        End::TooLong => Err(reply.refused_unquoted("the answer is too long for a token")),
+        End::Cut(how) => Err(reply.fail(PortError::Down {
+            service: Service::Garmin,
+            status: Some(reply.status),
+            what: format!("the token was cut short ({how})"),
+        })),
+    }
+}
+
+/// OAuth's words for "these tokens, or this app, not any more"; anything else may be an outage.
+fn is_refusal(reply: &Reply) -> bool {
+    const WORDS: [&str; 4] = ["invalid_grant", "invalid_token", "invalid_client", "unauthorized_client"];
+    let value = reply.json();
+    let word = value.as_ref().and_then(|value| value.get("error")?.as_str());
+    word.is_some_and(|word| WORDS.contains(&word))
+}
+
+/// An account of the other domain gives itself away in the description (dossier garmin.md §4.4).
+fn refusal(reply: &Reply, domain: Domain) -> &'static str {
+    let elsewhere = reply.message().is_some_and(|text| text.contains("User doesn't exist in DB"));
+    match (elsewhere, domain) {
+        (true, Domain::Com) => {
+            "Garmin does not know this account; one of China needs `domain = \"garmin.cn\"`"
+        }
+        (true, Domain::Cn) => {
+            "Garmin does not know this account; one from outside China needs `domain = \"garmin.com\"`"
+        }
+        (false, _) => "Garmin refuses the refresh token: it has ended, or another tool has used it",
+    }
+}
+
+fn login_needed(reply: &Reply, why: &str) -> Failure {
+    let said = reply.message().unwrap_or_else(|| reply.quoted());
+    reply.fail(PortError::LoginNeeded { service: Service::Garmin, why: format!("{why} ({said})") })
+}
