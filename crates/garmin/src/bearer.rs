@@ -85,7 +85,7 @@ impl Bearer {
             exp: pair.exp,
             renew_at: pair.renew_at,
             skew,
-            of: Login::Connect(login.clone()).fingerprint(),
+            of: Login::Connect(Box::new(login.clone())).fingerprint(),
         }
     }
 
@@ -167,11 +167,10 @@ impl Bearers<'_> {
     /// The bearer in the vault, or a new one where that wants to be renewed.
     pub(crate) async fn get(&self) -> Result<Ready, Failure> {
         let stored = self.vault.get(SecretName::GarminBearer).await?;
-        let bearer = stored.and_then(|(secret, _)| Bearer::read(&secret)).filter(|bearer| self.is_ours(bearer));
+        let bearer =
+            stored.and_then(|(secret, _)| Bearer::read(&secret)).filter(|bearer| self.is_ours(bearer));
         match bearer {
-            Some(bearer) if bearer.is_fresh(self.transport.clock) => {
-                Ok(Ready { bearer, just_issued: false })
-            }
+            Some(bearer) if bearer.is_fresh(self.transport.clock) => Ok(Ready { bearer, just_issued: false }),
             Some(_) => self.renew(None).await,
             // Without any login nobody need wait for another run's lease to be told so.
             None if self.given.is_none() && self.vault.get(SecretName::GarminLogin).await?.is_none() => {
@@ -280,10 +279,7 @@ impl Bearers<'_> {
 
 /// Whether a renewal that failed so may succeed later.
 fn may_pass(failure: &Failure) -> bool {
-    matches!(
-        failure.error,
-        PortError::Down { .. } | PortError::Refused { .. } | PortError::Limited { .. }
-    )
+    matches!(failure.error, PortError::Down { .. } | PortError::Refused { .. } | PortError::Limited { .. })
 }
 
 #[cfg(test)]
@@ -293,15 +289,7 @@ mod tests {
     #[test]
     fn a_bearer_is_renewed_with_an_hour_left_and_a_short_one_with_a_quarter() {
         let issued: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
-        let cases = [
-            (24 * 60, 23 * 60),
-            (4 * 60, 3 * 60),
-            (121, 61),
-            (120, 105),
-            (60, 45),
-            (20, 15),
-            (0, 0),
-        ];
+        let cases = [(24 * 60, 23 * 60), (4 * 60, 3 * 60), (121, 61), (120, 105), (60, 45), (20, 15), (0, 0)];
         for (life, due) in cases {
             let exp = issued + SignedDuration::from_mins(life);
             assert_eq!(renew_at(Some(issued), exp), issued + SignedDuration::from_mins(due), "{life}");

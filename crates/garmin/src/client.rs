@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fitferry_core::activity::{GarminId, Listed};
-use fitferry_core::ports::{Answer, Clock, Download, Failure, Lease, Meter, Page, Source, Vault};
+use fitferry_core::ports::{Answer, Clock, Download, Failure, Lease, Meter, Page, PortError, Source, Vault};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, USER_AGENT};
@@ -60,7 +60,7 @@ impl GarminClient {
     /// One activity, as the list would show it; `None` where Garmin has none of that number.
     pub async fn activity(&self, id: GarminId) -> Result<Answer<Option<Listed>>, Failure> {
         let reply = self.request(&detail::ask(id)).await?;
-        detail::read(id, &reply).map(|value| answer(&reply, value))
+        answer(&reply, detail::read(id, &reply))
     }
 
     async fn request(&self, ask: &Ask) -> Result<Reply, Failure> {
@@ -71,11 +71,11 @@ impl GarminClient {
             return Ok(reply);
         }
         if just_issued {
-            return Err(outage(&reply));
+            return Err(reply.fail(outage(&reply)));
         }
         let bearer = bearers.renew(Some(&bearer.token)).await?.bearer;
         match self.send(ask, &bearer).await? {
-            reply if reply.status == 401 => Err(outage(&reply)),
+            reply if reply.status == 401 => Err(reply.fail(outage(&reply))),
             reply => Ok(reply),
         }
     }
@@ -104,12 +104,12 @@ impl GarminClient {
 impl Source for GarminClient {
     async fn list(&self, page: Page) -> Result<Answer<Vec<Listed>>, Failure> {
         let reply = self.request(&list::ask(page)).await?;
-        list::read(&reply).map(|value| answer(&reply, value))
+        answer(&reply, list::read(&reply))
     }
 
     async fn download(&self, id: GarminId) -> Result<Answer<Download>, Failure> {
         let reply = self.request(&download::ask(id)).await?;
-        download::read(id, &reply).map(|value| answer(&reply, value))
+        answer(&reply, download::read(id, &reply))
     }
 
     fn has_key(&self) -> bool {
@@ -121,13 +121,17 @@ impl Source for GarminClient {
     }
 }
 
-fn answer<T>(reply: &Reply, value: T) -> Answer<T> {
-    Answer { value, usage: None, server_time: reply.server_time }
+#[expect(clippy::result_large_err, reason = "it is what the ports return")]
+fn answer<T>(reply: &Reply, read: Result<T, PortError>) -> Result<Answer<T>, Failure> {
+    match read {
+        Ok(value) => Ok(Answer { value, usage: None, server_time: reply.server_time }),
+        Err(error) => Err(reply.fail(error)),
+    }
 }
 
 /// A login has ended only when its token endpoint says so (*Blame*): Garmin's data hosts were seen to
 /// refuse what its token endpoint had just issued (dossier garmin.md §4.4).
-pub(crate) fn outage(reply: &Reply) -> Failure {
+pub(crate) fn outage(reply: &Reply) -> PortError {
     reply.refused("Garmin refuses a bearer that it has just issued")
 }
 

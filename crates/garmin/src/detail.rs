@@ -1,11 +1,11 @@
 //! One activity by its number, read into the same facts as an item of the list (dossier garmin.md §6.3).
 
 use fitferry_core::activity::{Distance, GarminId, Listed, elapsed_from_number};
-use fitferry_core::ports::Failure;
+use fitferry_core::ports::PortError;
 use serde::Deserialize;
 
 use crate::client::Ask;
-use crate::lenient::{lenient, whole};
+use crate::lenient::{lenient, object, whole};
 use crate::list::{self, ActivityType};
 use crate::reply::Reply;
 
@@ -14,12 +14,11 @@ pub(crate) fn ask(id: GarminId) -> Ask {
 }
 
 /// `None` for 404 and 410.
-pub(crate) fn read(id: GarminId, reply: &Reply) -> Result<Option<Listed>, Failure> {
+pub(crate) fn read(id: GarminId, reply: &Reply) -> Result<Option<Listed>, PortError> {
     if matches!(reply.status, 404 | 410) {
         return Ok(None);
     }
-    let detail: Detail = serde_json::from_value(reply.data()?)
-        .map_err(|_| reply.refused("the activity is no object"))?;
+    let detail: Detail = object(reply.data()?).ok_or_else(|| reply.refused("the activity is no object"))?;
     if list::id(detail.activity_id) != Some(id) {
         return Err(reply.refused("it is not the activity that was asked for"));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::RejectReason;
-use fitferry_core::ports::{Download, Failure};
+use fitferry_core::ports::{Download, PortError};
 
 use crate::client::{Ask, Wants};
 use crate::content;
@@ -24,7 +24,7 @@ pub(crate) fn ask(id: GarminId) -> Ask {
     }
 }
 
-pub(crate) fn read(id: GarminId, reply: &Reply) -> Result<Download, Failure> {
+pub(crate) fn read(id: GarminId, reply: &Reply) -> Result<Download, PortError> {
     match reply.status {
         200..=299 => body(id, reply),
         404 | 410 => Ok(Download::NoFile),
@@ -43,7 +43,7 @@ fn about(reply: &Reply) -> String {
     }
 }
 
-fn body(id: GarminId, reply: &Reply) -> Result<Download, Failure> {
+fn body(id: GarminId, reply: &Reply) -> Result<Download, PortError> {
     match &reply.end {
         End::TooLong => {
             let detail = format!("the download has more than {} MB", ARCHIVE_BYTES_MAX / 1024 / 1024);

@@ -49,11 +49,7 @@ impl Endpoints {
         let url = |host: &str| {
             Url::parse(&format!("https://{host}.{domain}")).expect("the names above make valid URLs")
         };
-        Endpoints {
-            personal: url("personal.connectapi"),
-            api: url("connectapi"),
-            auth: url("diauth"),
-        }
+        Endpoints { personal: url("personal.connectapi"), api: url("connectapi"), auth: url("diauth") }
     }
 
     /// These, for a login of `domain`: hosts of Garmin's move there, others stay what they are.

@@ -15,7 +15,7 @@ use crate::bearer::renew_at;
 use crate::client::with_native_headers;
 use crate::endpoints::{Domain, Endpoints, below};
 use crate::jwt::Claims;
-use crate::lenient::{lenient, whole};
+use crate::lenient::{lenient, object, whole};
 use crate::login::{ConnectLogin, Pair, PersonalLogin};
 use crate::reply::{End, Reply};
 use crate::transport::{Counted, Outgoing, Transport};
@@ -56,14 +56,15 @@ pub(crate) async fn key(
         })
         .await?;
     match reply.status {
-        400 | 401 | 403 if !reply.is_html() => {
-            Err(login_needed(&reply, "Garmin refuses the Personal API key: it is wrong, has ended or was deleted"))
-        }
+        400 | 401 | 403 if !reply.is_html() => Err(login_needed(
+            &reply,
+            "Garmin refuses the Personal API key: it is wrong, has ended or was deleted",
+        )),
         _ => {
-            let body = good_body(&reply)?;
+            let body = good_body(&reply).map_err(|error| reply.fail(error))?;
             let token = std::str::from_utf8(body.trim_ascii()).unwrap_or_default();
             let (claims, exp) = Claims::strict(token)
-                .map_err(|why| reply.refused_unquoted(&format!("the answer to the key {why}")))?;
+                .map_err(|why| reply.fail(reply.refused_unquoted(&format!("the answer to the key {why}"))))?;
             Ok(Issued {
                 token: token.to_owned().into(),
                 exp,
@@ -122,11 +123,10 @@ pub(crate) async fn refresh(
     if matches!(reply.status, 400 | 401) && is_refusal(&reply) {
         return Err(login_needed(&reply, refusal(&reply, login.domain)));
     }
-    good_body(&reply)?;
-    let answer = reply.json().and_then(|value| serde_json::from_value::<TokenAnswer>(value).ok());
-    let answer = answer.unwrap_or_default();
+    good_body(&reply).map_err(|error| reply.fail(error))?;
+    let answer = reply.json().and_then(object::<TokenAnswer>).unwrap_or_default();
     let Some(access) = answer.access_token.filter(|token| !token.trim().is_empty()) else {
-        return Err(reply.refused_unquoted("the token endpoint gave no access token"));
+        return Err(reply.fail(reply.refused_unquoted("the token endpoint gave no access token")));
     };
     let now = reply.server_time.unwrap_or_else(|| transport.clock.now());
     let after = |seconds: i64| now.saturating_add(SignedDuration::from_secs(seconds.max(0))).ok();
@@ -149,7 +149,7 @@ pub(crate) async fn refresh(
 }
 
 /// The body of a good answer; it may hold tokens, so nothing of it is quoted.
-fn good_body(reply: &Reply) -> Result<&[u8], Failure> {
+fn good_body(reply: &Reply) -> Result<&[u8], PortError> {
     if !reply.is_success() {
         return Err(reply.failure());
     }
@@ -157,11 +157,7 @@ fn good_body(reply: &Reply) -> Result<&[u8], Failure> {
         End::Whole if reply.is_html() => Err(reply.refused("a web page instead of a token")),
         End::Whole => Ok(&reply.body),
         End::TooLong => Err(reply.refused_unquoted("the answer is too long for a token")),
-        End::Cut(how) => Err(reply.fail(PortError::Down {
-            service: Service::Garmin,
-            status: Some(reply.status),
-            what: format!("the token was cut short ({how})"),
-        })),
+        End::Cut(how) => Err(reply.down(format!("the token was cut short ({how})"))),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use fitferry_core::tokens::Pairs;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::bearer::renew_at;
 use crate::endpoints::Domain;
 use crate::jwt::Claims;
-use crate::lenient::lenient;
+use crate::lenient::{lenient, object};
 use crate::login::{ConnectLogin, Pair};
 
 /// Why something is no login: a sentence fragment that quotes no secret.
@@ -27,8 +28,10 @@ struct TokensFile {
 
 /// python-garminconnect's `garmin_tokens.json`: the end of the bearer and the domain are in the bearer.
 pub(crate) fn tokens_file(text: &str) -> Result<ConnectLogin, ImportError> {
-    let file: TokensFile = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| ImportError(format!("the token file is not the JSON that was expected ({:?})", error.classify())))?;
+    let value: Option<Value> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok();
+    let file: TokensFile = value
+        .and_then(object)
+        .ok_or_else(|| ImportError("the token file is not the JSON object that was expected".to_owned()))?;
     let access = present(file.di_token, "di_token")?;
     let refresh = present(file.di_refresh_token, "di_refresh_token")?;
     let (claims, exp) =
@@ -98,8 +101,8 @@ mod tests {
         let endless = jwt(r#"{"exp":"x"}"#);
         let nameless = jwt(r#"{"exp":1764000000}"#);
         let cases = [
-            ("oops".to_owned(), "the token file is not the JSON that was expected (Syntax)"),
-            ("[1]".to_owned(), "the token file is not the JSON that was expected (Data)"),
+            ("oops".to_owned(), "the token file is not the JSON object that was expected"),
+            ("[1]".to_owned(), "the token file is not the JSON object that was expected"),
             ("{}".to_owned(), "the token file has no `di_token`"),
             (r#"{"di_token":"a.b.c"}"#.to_owned(), "the token file has no `di_refresh_token`"),
             (

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::lenient::{lenient, whole};
+use crate::lenient::{lenient, object, whole};
 
 /// The claims that are used, where they can be read.
 #[derive(Debug, Default, Deserialize)]
@@ -78,7 +78,7 @@ fn parts(token: &str) -> Option<[&str; 3]> {
 
 fn decoded<T: DeserializeOwned>(part: &str) -> Option<T> {
     let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    object(serde_json::from_slice(&bytes).ok()?)
 }
 
 #[cfg(test)]

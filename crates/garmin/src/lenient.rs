@@ -9,8 +9,15 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// `None` for null and for another type.
-pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     Ok(T::deserialize(Value::deserialize(from)?).ok())
+}
+
+/// A struct from a JSON object. An array is none, though serde would fill the fields from it in order.
+pub(crate) fn object<T: DeserializeOwned>(value: Value) -> Option<T> {
+    if value.is_object() { serde_json::from_value(value).ok() } else { None }
 }
 
 /// A whole number, whether it is written as one, as `1.0` or as `"1"`; `None` for anything else.

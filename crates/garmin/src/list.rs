@@ -4,7 +4,7 @@
 //! §6.2: every field but the id is optional).
 
 use fitferry_core::activity::{Distance, GarminId, Listed, elapsed_from_number};
-use fitferry_core::ports::{Failure, Page};
+use fitferry_core::ports::{Page, PortError};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::Ask;
-use crate::lenient::{lenient, whole};
+use crate::lenient::{lenient, object, whole};
 use crate::reply::Reply;
 
 /// Asks for one page; legs of multisport activities are not left out, since each is told as skipped.
@@ -24,7 +24,7 @@ pub(crate) fn ask(page: Page) -> Ask {
     ask
 }
 
-pub(crate) fn read(reply: &Reply) -> Result<Vec<Listed>, Failure> {
+pub(crate) fn read(reply: &Reply) -> Result<Vec<Listed>, PortError> {
     let items = match reply.data()? {
         Value::Null => return Ok(Vec::new()),
         Value::Array(items) => items,
@@ -36,7 +36,10 @@ pub(crate) fn read(reply: &Reply) -> Result<Vec<Listed>, Failure> {
         return Err(reply.refused("nothing in the list has a usable id"));
     }
     if listed.len() < all {
-        tracing::warn!(odd = all - listed.len(), "items of Garmin's list have no usable id and are passed over");
+        tracing::warn!(
+            odd = all - listed.len(),
+            "items of Garmin's list have no usable id and are passed over"
+        );
     }
     Ok(listed)
 }
@@ -82,7 +85,7 @@ pub(crate) struct ActivityType {
 
 /// `None` where it has no usable id.
 fn item(value: Value) -> Option<Listed> {
-    let item: Item = serde_json::from_value(value).ok()?;
+    let item: Item = object(value)?;
     let id = id(item.activity_id)?;
     let of = item.activity_type.unwrap_or_default();
     Some(Listed {
@@ -150,7 +153,9 @@ mod tests {
         };
         assert_eq!(listed, expected);
         assert_eq!(item(json!({"activityId": 7})), Some(Listed::bare(GarminId(7))));
-        for unusable in [json!({}), json!({"activityId": null}), json!({"activityId": 0}), json!(7), json!([])] {
+        for unusable in
+            [json!({}), json!({"activityId": null}), json!({"activityId": 0}), json!(7), json!([7])]
+        {
             assert_eq!(item(unusable.clone()), None, "{unusable}");
         }
     }
@@ -158,7 +163,8 @@ mod tests {
     #[test]
     fn times_are_read_in_both_spellings() {
         let start = Some("2026-01-08T14:10:21Z".parse().unwrap());
-        for text in ["2026-01-08 14:10:21", "2026-01-08T14:10:21.0", "2026-01-08T14:10:21Z", " 2026-01-08 14:10:21 "]
+        for text in
+            ["2026-01-08 14:10:21", "2026-01-08T14:10:21.0", "2026-01-08T14:10:21Z", " 2026-01-08 14:10:21 "]
         {
             assert_eq!(moment(text), start, "{text}");
             assert_eq!(day(text), start.map(|_| jiff::civil::date(2026, 1, 8)), "{text}");

@@ -23,7 +23,7 @@ pub use crate::prove::{ProvenLogin, prove, store};
 #[derive(Clone, Debug)]
 pub enum Login {
     Personal(PersonalLogin),
-    Connect(ConnectLogin),
+    Connect(Box<ConnectLogin>),
 }
 
 /// A Personal API key.
@@ -71,7 +71,7 @@ impl Login {
 
     /// From python-garminconnect's `garmin_tokens.json`, whose own copy ends with our first renewal.
     pub fn from_tokens_file(text: &str) -> Result<Login, ImportError> {
-        crate::import::tokens_file(text).map(Login::Connect)
+        crate::import::tokens_file(text).map(|login| Login::Connect(Box::new(login)))
     }
 
     /// `personal` or `connect`.
@@ -158,13 +158,13 @@ impl RotatingLogin for ConnectLogin {
 
     fn read(secret: &SecretString) -> Result<ConnectLogin, String> {
         match Login::read(secret)? {
-            Login::Connect(login) => Ok(login),
+            Login::Connect(login) => Ok(*login),
             Login::Personal(_) => Err("it is a key and has no tokens".to_owned()),
         }
     }
 
     fn write(&self) -> SecretString {
-        Login::Connect(self.clone()).write()
+        Login::Connect(Box::new(self.clone())).write()
     }
 
     fn pairs(&self) -> &Pairs<Pair> {
@@ -191,9 +191,9 @@ enum Document {
     Connect {
         domain: String,
         client_id: String,
-        current: StoredPair,
-        before: Option<StoredPair>,
-        aside: Option<StoredPair>,
+        current: Box<StoredPair>,
+        before: Option<Box<StoredPair>>,
+        aside: Option<Box<StoredPair>>,
         proven_at: Option<i64>,
     },
 }
@@ -220,9 +220,9 @@ impl Document {
             Login::Connect(login) => Document::Connect {
                 domain,
                 client_id: login.client_id.clone(),
-                current: StoredPair::of(&login.pairs.current),
-                before: login.pairs.before.as_ref().map(StoredPair::of),
-                aside: login.pairs.aside.as_ref().map(StoredPair::of),
+                current: Box::new(StoredPair::of(&login.pairs.current)),
+                before: login.pairs.before.as_ref().map(StoredPair::of).map(Box::new),
+                aside: login.pairs.aside.as_ref().map(StoredPair::of).map(Box::new),
                 proven_at: login.proven_at.map(Timestamp::as_second),
             },
         }
@@ -237,16 +237,16 @@ impl Document {
                 proven_at: optional_time(proven_at)?,
             }),
             Document::Connect { domain, client_id, current, before, aside, proven_at } => {
-                Login::Connect(ConnectLogin {
+                Login::Connect(Box::new(ConnectLogin {
                     domain: read_domain(&domain)?,
                     client_id,
                     pairs: Pairs {
                         current: current.pair()?,
-                        before: before.map(StoredPair::pair).transpose()?,
-                        aside: aside.map(StoredPair::pair).transpose()?,
+                        before: before.map(|pair| pair.pair()).transpose()?,
+                        aside: aside.map(|pair| pair.pair()).transpose()?,
                     },
                     proven_at: optional_time(proven_at)?,
-                })
+                }))
             }
         })
     }
@@ -299,12 +299,12 @@ mod tests {
             renew_at: Timestamp::from_second(1_763_000_000 + n).unwrap(),
             refresh_ends: None,
         };
-        let connect = Login::Connect(ConnectLogin {
+        let connect = Login::Connect(Box::new(ConnectLogin {
             domain: Domain::Cn,
             client_id: "APP".to_owned(),
             pairs: Pairs { current: pair(1), before: Some(pair(2)), aside: Some(pair(3)) },
             proven_at: Timestamp::from_second(1_700_000_000).ok(),
-        });
+        }));
         let ends = "2027-02-01".parse().ok();
         let personal = Login::from_api_key(" the-secret-key\n", ends, Domain::Com).unwrap();
         assert_eq!(personal.ends().unwrap().to_string(), "2027-02-01T00:00:00Z");

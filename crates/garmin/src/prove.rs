@@ -4,7 +4,7 @@
 //! ended (*Tokens*); a login whose token endpoint has taken it has worked once.
 
 use fitferry_core::ports::{
-    Clock, Failure, Meter, PutError, SecretName, Service, StoreError, Vault, Version,
+    Clock, Failure, Meter, PortError, PutError, SecretName, Service, StoreError, Vault, Version,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -47,11 +47,15 @@ pub async fn prove(
             let issued = exchange::key(transport, endpoints, &key).await?;
             let bearer = Bearer::of_key(&key, issued);
             let reply = send(transport, endpoints, &probe(Tier::Personal), &bearer).await?;
-            Ok(ProvenLogin { account: account(&reply)?, login: Login::Personal(key), bearer })
+            Ok(ProvenLogin {
+                account: account(&reply).map_err(|error| reply.fail(error))?,
+                login: Login::Personal(key),
+                bearer,
+            })
         }
         Login::Connect(tokens) => {
             let trial = Trial { transport, endpoints, vault };
-            trial.of_tokens(tokens).await
+            trial.of_tokens(*tokens).await
         }
     }
 }
@@ -73,18 +77,24 @@ impl Trial<'_> {
             let reply = send(self.transport, self.endpoints, &ask, &bearer).await?;
             if reply.status != 401 {
                 bearer.skew = self.transport.skew(reply.server_time).unwrap_or_default();
-                return Ok(ProvenLogin { account: account(&reply)?, login: Login::Connect(login), bearer });
+                return Ok(ProvenLogin {
+                    account: account(&reply).map_err(|error| reply.fail(error))?,
+                    login: Login::Connect(Box::new(login)),
+                    bearer,
+                });
             }
         }
         let old = login.pairs.current.clone();
+        // A vault that cannot be written must be noticed before Garmin ends the old pair.
+        self.vault.remove(SecretName::GarminBearer).await?;
         let (new, skew) = exchange::refresh(self.transport, self.endpoints, &login, &old).await?;
         login.pairs.before = Some(old);
         login.pairs.current = new;
         bearer = Bearer::of_pair(&login, skew);
-        let login = Login::Connect(login);
+        let login = Login::Connect(Box::new(login));
         keep_login(self.vault, &login).await?;
         let reply = send(self.transport, self.endpoints, &ask, &bearer).await?;
-        Ok(ProvenLogin { account: account(&reply)?, login, bearer })
+        Ok(ProvenLogin { account: account(&reply).map_err(|error| reply.fail(error))?, login, bearer })
     }
 }
 
@@ -96,7 +106,7 @@ fn probe(tier: Tier) -> Ask {
     })
 }
 
-fn account(reply: &Reply) -> Result<Option<String>, Failure> {
+fn account(reply: &Reply) -> Result<Option<String>, PortError> {
     if reply.status == 401 {
         return Err(outage(reply));
     }

@@ -61,7 +61,7 @@ impl Reply {
     }
 
     /// The JSON of a good answer; `Null` for an empty body, which means "no data" (dossier garmin.md §0.1).
-    pub(crate) fn data(&self) -> Result<Value, Failure> {
+    pub(crate) fn data(&self) -> Result<Value, PortError> {
         if !self.is_success() {
             return Err(self.failure());
         }
@@ -76,48 +76,38 @@ impl Reply {
         if self.is_html() {
             return Err(self.refused("a web page instead of data"));
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|_| self.refused("what should be JSON cannot be read"))
+        serde_json::from_slice(&self.body).map_err(|_| self.refused("what should be JSON cannot be read"))
     }
 
     /// What any answer but a good one says about the service.
-    pub(crate) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> PortError {
         match self.status {
-            429 => self.fail(PortError::Limited {
-                service: Service::Garmin,
-                until: None,
-                retry_after: self.retry_after,
-            }),
+            429 => {
+                PortError::Limited { service: Service::Garmin, until: None, retry_after: self.retry_after }
+            }
             408 | 500..=599 => self.down(self.quoted()),
-            _ => self.fail(PortError::Refused {
-                service: Service::Garmin,
-                status: Some(self.status),
-                what: self.quoted(),
-            }),
+            _ => self.refusal(self.quoted()),
         }
     }
 
-    pub(crate) fn refused(&self, why: &str) -> Failure {
-        self.fail(PortError::Refused {
-            service: Service::Garmin,
-            status: Some(self.status),
-            what: format!("{why}: {}", self.quoted()),
-        })
+    pub(crate) fn refused(&self, why: &str) -> PortError {
+        self.refusal(format!("{why}: {}", self.quoted()))
     }
 
     /// As [`Reply::refused`], for a body that may hold tokens under any name.
-    pub(crate) fn refused_unquoted(&self, why: &str) -> Failure {
-        self.fail(PortError::Refused {
-            service: Service::Garmin,
-            status: Some(self.status),
-            what: format!("{why}: {}", self.head()),
-        })
+    pub(crate) fn refused_unquoted(&self, why: &str) -> PortError {
+        self.refusal(format!("{why}: {}", self.head()))
     }
 
-    fn down(&self, what: String) -> Failure {
-        self.fail(PortError::Down { service: Service::Garmin, status: Some(self.status), what })
+    fn refusal(&self, what: String) -> PortError {
+        PortError::Refused { service: Service::Garmin, status: Some(self.status), what }
     }
 
+    pub(crate) fn down(&self, what: String) -> PortError {
+        PortError::Down { service: Service::Garmin, status: Some(self.status), what }
+    }
+
+    /// The error with what came with it.
     pub(crate) fn fail(&self, error: PortError) -> Failure {
         Failure { error, usage: None, server_time: self.server_time }
     }
@@ -253,7 +243,7 @@ mod tests {
             ("application/json", "[1,"),
         ] {
             let failure = reply(200, content_type, body).data().unwrap_err();
-            assert!(matches!(failure.error, PortError::Refused { .. }), "{content_type} {body}");
+            assert!(matches!(failure, PortError::Refused { .. }), "{content_type} {body}");
         }
         assert_eq!(reply(200, "application/json", " \n").data().unwrap(), Value::Null);
         assert_eq!(reply(204, "application/json", "").data().unwrap(), Value::Null);

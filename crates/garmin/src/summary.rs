@@ -69,7 +69,8 @@ mod tests {
         assert_eq!(look(FileKind::Gpx, gpx.as_bytes()).summary.start, start);
         let tcx = "<TrainingCenterDatabase><Activities><Activity><Id>2026-01-08T14:10:21.000Z</Id>";
         assert_eq!(look(FileKind::Tcx, tcx.as_bytes()).summary.start, start);
-        for none in ["<gpx><time>2020-01-01T00:00:00Z</time></gpx>", "<gpx><trkpt><time>soon</time>", "<gpx>"] {
+        for none in ["<gpx><time>2020-01-01T00:00:00Z</time></gpx>", "<gpx><trkpt><time>soon</time>", "<gpx>"]
+        {
             assert_eq!(look(FileKind::Gpx, none.as_bytes()).summary.start, None, "{none}");
         }
     }

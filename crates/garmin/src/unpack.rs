@@ -37,7 +37,7 @@ pub fn unpack(id: GarminId, body: &[u8]) -> Download {
     match files(body) {
         Ok(files) => chosen(id, files),
         Err(Trouble::Broken(why)) => Download::Broken(why),
-        Err(Trouble::TooLarge(detail)) => Download::Unfit { reason: RejectReason::TooLarge, detail },
+        Err(Trouble::Unfit(reason, detail)) => Download::Unfit { reason, detail },
     }
 }
 
@@ -50,7 +50,11 @@ struct File {
 
 enum Trouble {
     Broken(String),
-    TooLarge(String),
+    Unfit(RejectReason, String),
+}
+
+fn too_large(detail: String) -> Trouble {
+    Trouble::Unfit(RejectReason::TooLarge, detail)
 }
 
 impl From<ZipError> for Trouble {
@@ -62,7 +66,12 @@ impl From<ZipError> for Trouble {
 fn files(body: &[u8]) -> Result<Vec<File>, Trouble> {
     let mut archive = ZipArchive::new(Cursor::new(body))?;
     if archive.len() > ENTRIES_MAX {
-        return Err(Trouble::TooLarge(format!("the archive has {} entries", archive.len())));
+        return Err(too_large(format!("the archive has {} entries", archive.len())));
+    }
+    // The library shows one of them only, and perhaps not the right one.
+    if archive.has_duplicate_names() {
+        let detail = "two files of one name in the archive".to_owned();
+        return Err(Trouble::Unfit(RejectReason::SeveralFiles, detail));
     }
     let mut files = Vec::new();
     let mut left = ALL_BYTES_MAX;
@@ -92,11 +101,11 @@ fn inflate(entry: &mut impl Read, packed: u64, bytes_max: usize) -> Result<Vec<u
         }
         bytes.extend_from_slice(&chunk[..count]);
         if bytes.len() > bytes_max {
-            return Err(Trouble::TooLarge(format!("unpacked, the file has more than {} MB", bytes_max >> 20)));
+            return Err(too_large(format!("unpacked, the file has more than {} MB", bytes_max >> 20)));
         }
         let allowed = packed.saturating_mul(RATIO_MAX);
         if bytes.len() > RATIO_FROM_BYTES && u64::try_from(bytes.len()).is_ok_and(|len| len > allowed) {
-            return Err(Trouble::TooLarge(format!("the file unpacks to more than {RATIO_MAX} times its size")));
+            return Err(too_large(format!("the file unpacks to more than {RATIO_MAX} times its size")));
         }
     }
 }

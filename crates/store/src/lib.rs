@@ -5,7 +5,7 @@
 //! `fitferry-core`'s ports say and decides nothing; `tests/it/contract.rs` holds the promises, written
 //! against the ports, so that every store runs the same ones.
 //!
-//! The stored form ([`row`], [`head`], [`account`]) is private to this crate and converted by hand, so that
+//! The stored form (`row`, `head`, `account`) is private to this crate and converted by hand, so that
 //! no change of a core type changes a file by accident.
 //!
 //! Not here: when to write what (`fitferry-core`'s engine), what a secret says (the clients).

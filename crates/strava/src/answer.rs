@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::fault::{Fault, down, refused};
 use crate::{headers, text};
@@ -63,6 +64,19 @@ impl Seen {
         seen
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: &str) -> Seen {
+        Seen {
+            status: StatusCode::from_u16(status).unwrap(),
+            reading: Reading::default(),
+            server_time: None,
+            retry_after: None,
+            content_type: None,
+            body: Ok(Bytes::copy_from_slice(body.as_bytes())),
+            usage: None,
+        }
+    }
+
     /// Replaces secrets that a proxy or a debugging page repeats, before anything is quoted.
     pub(crate) fn hide(&mut self, secrets: &[&str]) {
         let Ok(body) = &mut self.body else {
@@ -110,6 +124,12 @@ impl Seen {
             let words = text::clean(&String::from_utf8_lossy(body));
             Unread::Odd(text::clean(&format!("{} with {kind}: {words}", self.status.as_u16())))
         })
+    }
+
+    /// As [`Self::json`], of an object: serde would take a list for one, field by field.
+    pub(crate) fn object<T: DeserializeOwned>(&self) -> Result<T, Unread> {
+        let object: Map<String, Value> = self.json()?;
+        serde_json::from_value(Value::Object(object)).map_err(|error| Unread::Odd(error.to_string()))
     }
 
     pub(crate) fn unread(&self, unread: Unread) -> PortError {

@@ -57,7 +57,7 @@ impl StravaClient {
     pub async fn athlete(&self) -> Result<Answer<Option<Athlete>>, Failure> {
         let mut login = self.login().await?;
         let seen = self.get(&mut login, &self.connection.endpoints.api(&["athlete"])).await?;
-        let answer: AthleteAnswer = seen.json().map_err(|unread| seen.failure(seen.unread(unread)))?;
+        let answer: AthleteAnswer = seen.object().map_err(|unread| seen.failure(seen.unread(unread)))?;
         Ok(seen.answer(answer.athlete()))
     }
 
@@ -79,7 +79,8 @@ impl StravaClient {
                 Ok(renewed)
             }
             Err(failure) if left.is_positive() && passes(&failure.error) => {
-                tracing::warn!(error = %failure.error, "the token was not renewed early; it is good until {}", login.expires_at());
+                let until = login.expires_at();
+                tracing::warn!(error = %failure.error, %until, "the token was not renewed early; it is used while it lasts");
                 self.put_early_off();
                 Ok(login)
             }
@@ -239,7 +240,7 @@ impl Destination for StravaClient {
             let error = self.connection.refusal(&login, &seen).await;
             return Err(seen.failure(error));
         }
-        let answer: UploadAnswer = seen.json().map_err(|unread| seen.failure(seen.unread(unread)))?;
+        let answer: UploadAnswer = seen.object().map_err(|unread| seen.failure(seen.unread(unread)))?;
         Ok(seen.answer(upload::processing(&answer)))
     }
 

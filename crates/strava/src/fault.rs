@@ -84,12 +84,19 @@ impl Fault {
     }
 
     /// The scope that the person did not grant (§2.2), as `activity:write`.
-    fn missing_scope(&self) -> Option<&str> {
+    pub(crate) fn missing_scope(&self) -> Option<&str> {
         let entry = self
             .entries
             .iter()
             .find(|entry| same(&entry.resource, "AccessToken") && same(&entry.code, "missing"))?;
         Some(entry.field.strip_suffix("_permission").unwrap_or(&entry.field))
+    }
+
+    /// Every word of it, tags and all, for looking for what it says.
+    pub(crate) fn words(&self) -> String {
+        let entries = self.entries.iter().flat_map(|entry| [&entry.resource, &entry.field, &entry.code]);
+        let words = [&self.message, &self.words].into_iter().chain(entries);
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
     /// For people.
@@ -155,6 +162,9 @@ pub(crate) fn refusal(seen: &Seen, reading: &Reading, moment: Moment) -> PortErr
         let until = moment.at.saturating_add(moment.pause_inactive).unwrap_or(Timestamp::MAX);
         return PortError::AppInactive { until: Some(until) };
     }
+    if let Some(scope) = fault.missing_scope().filter(|_| status.is_client_error()) {
+        return scope_missing(scope);
+    }
     if status == StatusCode::UNAUTHORIZED {
         return match unauthorized(seen) {
             Unauthorized::Other(error) => error,
@@ -176,7 +186,8 @@ pub(crate) fn refusal(seen: &Seen, reading: &Reading, moment: Moment) -> PortErr
     refused(Some(status), seen.told())
 }
 
-fn scope_missing(scope: &str) -> PortError {
+/// A scope that was not granted, with what it costs and the cure.
+pub(crate) fn scope_missing(scope: &str) -> PortError {
     let lost = match scope {
         "activity:write" => "nothing can be uploaded",
         "activity:read" | "activity:read_all" => "nobody can see what is on Strava already",
@@ -238,4 +249,143 @@ pub(crate) fn token_refusal(seen: &Seen, moment: Moment) -> PortError {
         return refused(Some(status), seen.told());
     }
     refusal(seen, &Reading::default(), moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: &str = "2026-11-23T06:07:00Z";
+
+    fn moment() -> Moment {
+        Moment { at: MOMENT.parse().unwrap(), pause_inactive: SignedDuration::from_hours(24) }
+    }
+
+    /// The error as the engine tells them apart, in one word and its status.
+    fn kind(error: &PortError) -> String {
+        match error {
+            PortError::LoginNeeded { .. } => "login".to_owned(),
+            PortError::Misconfigured { .. } => "config".to_owned(),
+            PortError::Limited { until, .. } => format!("limited {}", until.unwrap()),
+            PortError::AppInactive { until } => format!("inactive {}", until.unwrap()),
+            PortError::Down { status, .. } => format!("down {}", status.unwrap()),
+            PortError::Refused { status, .. } => format!("refused {}", status.unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn errors(resource: &str, field: &str, code: &str) -> String {
+        let entry = serde_json::json!({"resource": resource, "field": field, "code": code});
+        serde_json::json!({"message": "Words", "errors": [entry]}).to_string()
+    }
+
+    #[test]
+    fn every_refusal_of_the_catalogue_is_told_apart() {
+        let quarter = "limited 2026-11-23T06:15:00Z";
+        let table = [
+            (400, errors("Application", "client_id", "invalid"), "config"),
+            (400, errors("Application", "client_id", "missing"), "config"),
+            (400, errors("Application", "after", "future"), "refused 400"),
+            (400, errors("Activity", "sport_type", "invalid"), "refused 400"),
+            (401, errors("Athlete", "access_token", "invalid"), "down 401"),
+            (401, errors("Application", "", "invalid"), "config"),
+            (401, errors("AccessToken", "activity:write_permission", "missing"), "login"),
+            (401, errors("AccessToken", "activity:read_permission", "missing"), "login"),
+            (401, r#"{"message":"Authorization Error","errors":[]}"#.to_owned(), "down 401"),
+            (401, String::new(), "down 401"),
+            (403, errors("Application", "Status", "Inactive"), "inactive 2026-11-24T06:07:00Z"),
+            // Without a message, as webhooks answer it.
+            (
+                403,
+                r#"{"errors":[{"resource":"Application","field":"Status","code":"Inactive"}]}"#.to_owned(),
+                "inactive 2026-11-24T06:07:00Z",
+            ),
+            (403, errors("Athlete", "", "forbidden"), "refused 403"),
+            (403, errors("Application", "rate limit", "exceeded"), quarter),
+            (404, errors("Activity", "", "not found"), "refused 404"),
+            (404, String::new(), "refused 404"),
+            (409, String::new(), "refused 409"),
+            (413, String::new(), "refused 413"),
+            (422, String::new(), "refused 422"),
+            (429, errors("Application", "rate limit", "exceeded"), quarter),
+            (429, errors("Application", "overall rate limit", "exceeded"), quarter),
+            (429, errors("Application", "read rate limit", "exceeded"), quarter),
+            (
+                429,
+                r#"{"errors":"Rate Limit Exceeded","status":429,"message":"Too Many Requests"}"#.to_owned(),
+                quarter,
+            ),
+            (429, "<html>slow down</html>".to_owned(), quarter),
+            (301, String::new(), "refused 301"),
+            (307, String::new(), "refused 307"),
+            (408, String::new(), "down 408"),
+            (500, errors("Application", "Status", "Inactive"), "down 500"),
+            (502, "<html><h1>Bad Gateway</h1></html>".to_owned(), "down 502"),
+            (503, String::new(), "down 503"),
+            (504, "{".to_owned(), "down 504"),
+        ];
+        for (status, body, expected) in table {
+            let seen = Seen::of(status, &body);
+            assert_eq!(kind(&refusal(&seen, &seen.reading, moment())), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_the_token_endpoint_is_told_apart() {
+        let table = [
+            (400, errors("Application", "client_id", "invalid"), "config"),
+            (400, errors("Application", "redirect_uri", "invalid"), "config"),
+            (401, errors("Application", "", "invalid"), "config"),
+            (400, errors("AuthorizationCode", "code", "invalid"), "login"),
+            (400, errors("RequestToken", "code", "invalid"), "login"),
+            (400, errors("RefreshToken", "refresh_token", "invalid"), "login"),
+            (400, errors("RefreshToken", "code", "invalid"), "login"),
+            (400, errors("Else", "", "invalid"), "refused 400"),
+            (401, String::new(), "refused 401"),
+            (403, "<p>Limit of connected athletes exceeded</p>".to_owned(), "login"),
+            (403, r#"{"message":"Limit of connected athletes exceeded"}"#.to_owned(), "login"),
+            (403, String::new(), "refused 403"),
+            (404, "<html>".to_owned(), "refused 404"),
+            (429, String::new(), "limited 2026-11-23T06:15:00Z"),
+            (302, String::new(), "refused 302"),
+            (500, String::new(), "down 500"),
+            (503, "<html>".to_owned(), "down 503"),
+        ];
+        for (status, body, expected) in table {
+            assert_eq!(kind(&token_refusal(&Seen::of(status, &body), moment())), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_spent_day_is_waited_for_until_midnight() {
+        let mut seen = Seen::of(429, "");
+        seen.reading.overall.used_day = Some(2001);
+        seen.reading.overall.limit_day = Some(2000);
+        assert_eq!(kind(&refusal(&seen, &seen.reading, moment())), "limited 2026-11-24T00:00:00Z");
+    }
+
+    #[test]
+    fn errors_may_be_missing_an_object_or_words() {
+        let entry = Entry { resource: "R".to_owned(), field: "f".to_owned(), code: "c".to_owned() };
+        let of = |body: &str| Fault::read(body.as_bytes());
+        let object = of(r#"{"message":"M","errors":{"resource":"R","field":"f","code":"c"}}"#).unwrap();
+        assert_eq!(object.entries, [entry]);
+        assert_eq!(object.text(), "M: R/f/c");
+        assert_eq!(of(r#"{"errors":"Words"}"#).unwrap().text(), "Words");
+        assert_eq!(of(r#"{"errors":[null,7,{"code":3}],"message":{}}"#).unwrap().text(), "");
+        assert_eq!(of("{}").unwrap(), Fault::default());
+        assert_eq!(of("[]"), None);
+        assert_eq!(of("<html>"), None);
+    }
+
+    #[test]
+    fn a_missing_scope_is_told_with_its_cure() {
+        let seen = Seen::of(401, &errors("AccessToken", "activity:write_permission", "missing"));
+        let PortError::LoginNeeded { why, .. } = refusal(&seen, &seen.reading, moment()) else { panic!() };
+        assert_eq!(
+            why,
+            "the scope activity:write was not granted, so nothing can be uploaded; \
+             run `fitferry login strava` and leave every box ticked"
+        );
+    }
 }

@@ -51,7 +51,7 @@ impl Pages {
         let count = items.len();
         let mut unusable = 0;
         for item in items {
-            match serde_json::from_value::<SummaryActivity>(item).ok().and_then(SummaryActivity::found) {
+            match SummaryActivity::read(item).and_then(SummaryActivity::found) {
                 Some(found) => {
                     self.uploads.extend(found.upload_id);
                     self.found.insert(found.id, found);
@@ -88,7 +88,7 @@ mod tests {
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let window = Window { after: at("2026-11-20T00:00:00.5Z"), before: at("2026-11-24T00:00:00.5Z") };
         let query = |now| page_url(base.clone(), window, 3, at(now)).query().unwrap().to_owned();
-        assert_eq!(query("2026-11-25T00:00:00Z"), "after=1763596799&before=1763942402&per_page=200&page=3");
+        assert_eq!(query("2026-11-25T00:00:00Z"), "after=1795132799&before=1795478402&per_page=200&page=3");
         assert!(
             query("2026-11-20T12:00:00Z")
                 .starts_with(&format!("after={}&", at("2026-11-19T12:00:00Z").as_second()))

@@ -94,7 +94,7 @@ pub async fn exchange_code(connection: &Connection, app: &App, granted: &Granted
     let (pair, answer) = token::exchange(connection, app, &Grant::Code(&granted.code)).await?;
     let mut login = Login {
         app: app.clone(),
-        athlete: answer.athlete.and_then(AthleteAnswer::athlete),
+        athlete: answer.athlete(),
         scopes: granted.scopes.clone(),
         scopes_assumed: false,
         pairs: Pairs::new(pair),
@@ -141,7 +141,7 @@ pub async fn import_refresh_token(
     let (pair, answer) = token::exchange(connection, app, &Grant::Refresh(&old)).await?;
     let mut login = Login {
         app: app.clone(),
-        athlete: answer.athlete.and_then(AthleteAnswer::athlete),
+        athlete: answer.athlete(),
         scopes: Scopes::default(),
         scopes_assumed: true,
         pairs: Pairs::new(pair),
@@ -164,12 +164,14 @@ async fn prove(connection: &Connection, login: &mut Login) -> Result<(), Failure
     let nothing = multipart::Form::new().text("data_type", "fit");
     let request = connection.http.post(url).multipart(nothing);
     let upload = connection.ask(login, Purpose::Everyday, Kind::Upload, request).await?;
-    let blames_the_app = upload.fault().is_some_and(|fault| fault.names("Application"));
-    if upload.status != StatusCode::BAD_REQUEST || blames_the_app {
-        let error = if upload.status.is_success() {
-            fault::refused(Some(upload.status), "an upload without a file was taken".to_owned())
-        } else {
-            connection.refusal(login, &upload).await
+    let about_the_app = upload.fault().is_some_and(|fault| fault.names("Application"));
+    if upload.status != StatusCode::BAD_REQUEST || about_the_app {
+        let error = match upload.status {
+            StatusCode::UNAUTHORIZED if !about_the_app => fault::scope_missing("activity:write"),
+            status if status.is_success() => {
+                fault::refused(Some(status), "an upload without a file was taken".to_owned())
+            }
+            _ => connection.refusal(login, &upload).await,
         };
         return Err(upload.failure(error));
     }
@@ -188,6 +190,6 @@ async fn who(connection: &Connection, login: &Login) -> Result<Option<Athlete>, 
     if !seen.status.is_success() {
         return Err(seen.failure(connection.refusal(login, &seen).await));
     }
-    let answer: AthleteAnswer = seen.json().map_err(|unread| seen.failure(seen.unread(unread)))?;
+    let answer: AthleteAnswer = seen.object().map_err(|unread| seen.failure(seen.unread(unread)))?;
     Ok(answer.athlete())
 }

@@ -48,7 +48,7 @@ pub(crate) async fn exchange(
         hidden.hide(&[client_secret, secret]);
         return Err(seen.failure(fault::token_refusal(&hidden, connection.moment_at(now))));
     }
-    let answer: TokenAnswer = seen.json().map_err(|unread| seen.failure(unreadable(&seen, &unread)))?;
+    let answer: TokenAnswer = seen.object().map_err(|unread| seen.failure(unreadable(&seen, &unread)))?;
     let pair = pair(&answer, grant, now, ahead.unwrap_or_default());
     let pair =
         pair.ok_or_else(|| seen.failure(refused(Some(seen.status), "an answer without tokens".into())))?;

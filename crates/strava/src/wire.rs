@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::login::Athlete;
 
@@ -57,6 +57,11 @@ pub(crate) struct SummaryActivity {
 }
 
 impl SummaryActivity {
+    /// `None` for what is no object: serde would take a list for one, field by field.
+    pub(crate) fn read(item: Value) -> Option<SummaryActivity> {
+        item.is_object().then(|| serde_json::from_value(item).ok())?
+    }
+
     /// `None` without a usable id.
     pub(crate) fn found(self) -> Option<Found> {
         let id = StravaId(self.id?);
@@ -153,10 +158,16 @@ pub(crate) struct TokenAnswer {
     #[serde(deserialize_with = "lenient")]
     expires_in: Option<f64>,
     #[serde(deserialize_with = "lenient")]
-    pub(crate) athlete: Option<AthleteAnswer>,
+    athlete: Option<Map<String, Value>>,
 }
 
 impl TokenAnswer {
+    /// With the code grant only.
+    pub(crate) fn athlete(&self) -> Option<Athlete> {
+        let athlete = Value::Object(self.athlete.clone()?);
+        serde_json::from_value::<AthleteAnswer>(athlete).ok()?.athlete()
+    }
+
     /// In service time; `now` is the service's.
     pub(crate) fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
         let seconds = |number: f64| jiff::SignedDuration::try_from_secs_f64(number).ok();

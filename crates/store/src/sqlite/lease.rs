@@ -28,14 +28,21 @@ pub(super) struct Held {
 
 /// What keeps others out; dropping it lets them in.
 enum Lock {
-    File { _locked: File },
+    File(File),
     Memory { taken: Arc<Mutex<BTreeSet<String>>>, athlete: String },
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Lock::Memory { taken, athlete } = self {
-            locked(taken).remove(athlete);
+        match self {
+            // Said, and not left to the closing: a child process that is just being started may have a copy
+            // of the open file for a moment, and with it the lock.
+            Lock::File(file) => {
+                file.unlock().ok();
+            }
+            Lock::Memory { taken, athlete } => {
+                locked(taken).remove(athlete);
+            }
         }
     }
 }
@@ -92,7 +99,7 @@ impl AthleteStore {
                     let doing = format!("lock {}", file.display());
                     self.store.told(Fault::Io { doing, error })
                 })?;
-                Ok(lock.map(|file| Lock::File { _locked: file }))
+                Ok(lock.map(Lock::File))
             }
             Place::Memory(beside) => {
                 let is_free = locked(&beside.taken).insert(self.athlete.clone());

@@ -323,7 +323,7 @@ mod tests {
         let plan = locked(&store.0.connection)
             .prepare(&format!("EXPLAIN QUERY PLAN {OPEN}"))
             .unwrap()
-            .query_map([("athlete", "")].map(|(_, value)| value), |found| found.get::<_, String>(3))
+            .query_map(["anna"], |found| found.get::<_, String>(3))
             .unwrap()
             .collect::<Result<Vec<String>, _>>()
             .unwrap();
@@ -352,6 +352,23 @@ mod tests {
         assert!(error.help.starts_with("Free some space "), "{error:?}");
         assert_eq!(Ledger::get(&run, GarminId(1)).await.unwrap(), Some((small.clone(), version)));
         run.put(&small, version, Fence(0)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_another_program_keeps_to_itself_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fitferry.db");
+        let store = SqliteStore::open(&path).unwrap();
+        locked(&store.0.connection).busy_timeout(std::time::Duration::ZERO).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let row = Row::seen(Listed::bare(GarminId(1)), State::Wanted, Timestamp::UNIX_EPOCH);
+        let Err(PutError::Store(error)) = store.athlete("anna").put(&row, Version::ABSENT, Fence(0)).await
+        else {
+            panic!("a locked store was not told")
+        };
+        assert!(error.what.ends_with("fitferry.db is locked by another program"), "{error:?}");
+        assert!(error.help.starts_with("Close the program that has "), "{error:?}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::error::Fault;
 use super::files;
@@ -57,6 +57,9 @@ const STEPS: &[&str] = &[
     ",
 ];
 
+/// How often within [`super::BUSY_TIMEOUT`] a new file is tried to be set up while others do the same.
+const TRIES: u32 = 500;
+
 /// Brings the file to the current schema; where it has it, nothing is written.
 pub(super) fn ensure(connection: &mut Connection, path: Option<&Path>) -> Result<(), Fault> {
     bring_to(connection, path, STEPS)
@@ -75,13 +78,25 @@ pub(super) fn check(connection: &Connection) -> Result<(), Fault> {
 
 fn bring_to(connection: &mut Connection, path: Option<&Path>, steps: &[&str]) -> Result<(), Fault> {
     let known = number_of(steps);
-    match found(connection)? {
-        found if found == known => return Ok(()),
-        found if found > known => return Err(Fault::Newer { found, known }),
-        // The file remembers this one. A file system without shared memory stays with the journal that
-        // SQLite has by default, which is as safe.
-        0 => connection.pragma_update(None, "journal_mode", "WAL")?,
-        _ => {}
+    let mut tries = 0;
+    loop {
+        match found(connection)? {
+            found if found == known => return Ok(()),
+            found if found > known => return Err(Fault::Newer { found, known }),
+            0 => {}
+            _ => break,
+        }
+        // The file remembers its journal. A file system without shared memory stays with the one that SQLite
+        // has by default, which is as safe.
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Ok(()) => break,
+            // SQLite does not wait here for another process, which creates the same store.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(super::BUSY_TIMEOUT / TRIES);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     step_by_step(&transaction, path, steps)?;
@@ -111,17 +126,15 @@ fn step_by_step(transaction: &Transaction, path: Option<&Path>, steps: &[&str]) 
 
 /// The number of the file's schema; 0 for a file without anything in it.
 fn found(connection: &Connection) -> Result<u32, Fault> {
-    let (schema, application): (i64, i64) = connection.query_row(
-        "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id",
+    // One statement, so that another process which creates the store meanwhile is seen wholly or not at all.
+    let (schema, application, has_tables): (i64, i64, bool) = connection.query_row(
+        "SELECT user_version, application_id, EXISTS (SELECT 1 FROM sqlite_schema)
+         FROM pragma_user_version, pragma_application_id",
         [],
-        |found| Ok((found.get(0)?, found.get(1)?)),
+        |found| Ok((found.get(0)?, found.get(1)?, found.get(2)?)),
     )?;
-    if schema == 0 && application == 0 {
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |found| found.get(0))?;
-        return if tables == 0 { Ok(0) } else { Err(Fault::Foreign) };
-    }
     match u32::try_from(schema) {
+        Ok(0) if application == 0 && !has_tables => Ok(0),
         Ok(schema) if schema > 0 && application == APPLICATION_ID => Ok(schema),
         _ => Err(Fault::Foreign),
     }

@@ -81,7 +81,7 @@ async fn a_run_whose_lock_file_was_deleted_loses_to_the_next_one() {
 #[test]
 fn many_processes_may_create_one_store_at_the_same_time() {
     let folder = tempfile::tempdir().unwrap();
-    for round in 0..5 {
+    for round in 0..20 {
         let path = folder.path().join(format!("{round}.db"));
         std::thread::scope(|scope| {
             for _ in 0..8 {
