@@ -1,0 +1,423 @@
+//! What a person can type: the commands and their flags.
+//!
+//! The help text is written here, as doc comments, and names only what exists. Values are checked as far
+//! as that needs no file and no clock. Not here: what a command does (`commands`), what a flag overrides
+//! (`config`).
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use fitferry_core::activity::GarminId;
+use fitferry_core::ledger::Shown;
+use jiff::SignedDuration;
+use jiff::civil::Date;
+
+use crate::config;
+
+/// Carries your activities from Garmin Connect to Strava: the original file, once
+#[derive(Debug, Parser)]
+#[command(name = "fitferry", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  fitferry demo                     see it work, without an account anywhere
+  fitferry login garmin             sign in, once
+  fitferry login strava
+  fitferry sync                     carry over what is new";
+
+/// Flags that stand before or after the command.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Keep ledger and logins in this store, as `sqlite:FILE`
+    #[arg(long, global = true, value_name = "URL")]
+    pub store: Option<String>,
+    /// Act for this athlete
+    #[arg(long, global = true, value_name = "NAME")]
+    pub athlete: Option<String>,
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more; twice for every step
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Demo(DemoArgs),
+    Login(LoginArgs),
+    Sync(SyncArgs),
+    Watch(WatchArgs),
+    Status(StatusArgs),
+    Activities(ActivitiesArgs),
+    Show(ShowArgs),
+    Retry(RetryArgs),
+    Skip(SkipArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Show the whole journey against a Garmin and a Strava of its own
+///
+/// Starts both services on this machine, signs in, carries everything over and shows the result. Nothing
+/// leaves this machine, and everything lies in a temporary folder.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Use the activity files of this folder instead of made-up ones
+    #[arg(long, value_name = "DIR")]
+    pub fit_dir: Option<PathBuf>,
+    /// Stay up until Ctrl-C, and print the settings that point fitferry there
+    #[arg(long)]
+    pub serve: bool,
+}
+
+/// Sign in to Garmin or to Strava
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    #[command(subcommand)]
+    pub service: LoginService,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LoginService {
+    Garmin(LoginGarminArgs),
+    Strava(LoginStravaArgs),
+}
+
+/// Sign in to Garmin, by default with a Personal API key
+///
+/// The key is taken from FITFERRY_GARMIN__API_KEY (or FITFERRY_GARMIN__API_KEY_FILE), from Garmin's own
+/// GARMIN_PERSONAL_API_KEY or key file, and else asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitferry login garmin
+  fitferry login garmin --api-key-stdin --key-ends 2027-10-31 < key.txt
+  fitferry login garmin --import ~/.garminconnect/garmin_tokens.json")]
+pub struct LoginGarminArgs {
+    /// Read the key from standard input
+    #[arg(long, conflicts_with = "import")]
+    pub api_key_stdin: bool,
+    /// When the key ends: a date, or a number of days from today
+    #[arg(long, value_name = "DATE", value_parser = key_ends, conflicts_with = "import")]
+    pub key_ends: Option<KeyEnds>,
+    /// Take over the login in another tool's token file
+    #[arg(long, value_name = "PATH")]
+    pub import: Option<PathBuf>,
+}
+
+/// When a person says that a key ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEnds {
+    On(Date),
+    InDays(u16),
+}
+
+/// Sign in to Strava in the browser
+///
+/// Needs an API application of your own: https://www.strava.com/settings/api with `localhost` as its
+/// authorization callback domain.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitferry login strava
+  fitferry login strava --client-id 12345 --client-secret-stdin < secret.txt
+  fitferry login strava --no-browser
+  fitferry login strava --print-refresh-token")]
+pub struct LoginStravaArgs {
+    /// Number of the API application
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Read the application's secret from standard input
+    #[arg(long)]
+    pub client_secret_stdin: bool,
+    /// Print the address instead, and take the address that the browser ends at
+    #[arg(long, conflicts_with = "refresh_token_stdin")]
+    pub no_browser: bool,
+    /// Take over a refresh token, read from standard input after the secret
+    #[arg(long)]
+    pub refresh_token_stdin: bool,
+    /// Print the refresh token and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub print_refresh_token: bool,
+    /// Replace the login even if it is another athlete's
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Carry over what is new
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitferry sync --dry-run           what would cross
+  fitferry sync
+  */5 * * * * fitferry sync -q --busy-ok        as a crontab line")]
+pub struct SyncArgs {
+    /// Show what would happen, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// End well if another run is at work
+    #[arg(long)]
+    pub busy_ok: bool,
+}
+
+/// Sync again and again until stopped
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// How often [default: `[sync] every`, 60s]
+    #[arg(long, value_name = "DURATION", value_parser = every)]
+    pub every: Option<SignedDuration>,
+}
+
+/// Show logins, counts and what is due, without a request
+#[derive(Debug, Args)]
+pub struct StatusArgs {}
+
+/// List the activities, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitferry activities --state waiting
+  fitferry activities --since 2026-11-01 --json")]
+pub struct ActivitiesArgs {
+    /// Only those in this state: wanted, submitting, submitted, waiting, published, skipped or rejected
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    pub state: Option<Shown>,
+    /// Only those that started on this day or later
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub since: Option<Date>,
+    /// At most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+/// Show one activity: its life, its file, both links
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Garmin's number of the activity, as in its address
+    #[arg(value_name = "GARMIN_ID", value_parser = garmin_id)]
+    pub id: GarminId,
+}
+
+/// Try activities again that were rejected or skipped, or wait
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// Upload a rejected file as it is
+    #[arg(long)]
+    pub force: bool,
+    /// Garmin's numbers of the activities
+    #[arg(value_name = "GARMIN_ID", value_parser = garmin_id, required = true)]
+    pub ids: Vec<GarminId>,
+}
+
+/// Leave activities on Garmin
+#[derive(Debug, Args)]
+pub struct SkipArgs {
+    /// Garmin's numbers of the activities
+    #[arg(value_name = "GARMIN_ID", value_parser = garmin_id, required = true)]
+    pub ids: Vec<GarminId>,
+}
+
+/// Where the configuration is, what is in force, whether it is right
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum ConfigAction {
+    /// Print where the file is
+    Path,
+    /// Show what is in force, and where each value comes from
+    Show,
+    /// Say whether the configuration is right, and what to change
+    Check,
+}
+
+/// Print the completions of a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitferry completions bash > ~/.local/share/bash-completion/completions/fitferry
+  fitferry completions fish > ~/.config/fish/completions/fitferry.fish")]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+/// Reads the command line.
+pub fn parse(argv: &[OsString]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(argv)
+}
+
+/// Whether `--json` was asked for, also where the rest of the line cannot be read.
+pub fn wants_json(argv: &[OsString]) -> bool {
+    argv.iter().skip(1).take_while(|word| *word != OsStr::new("--")).any(|word| word == OsStr::new("--json"))
+}
+
+/// The colour that was asked for, also where the rest of the line cannot be read.
+pub fn wanted_color(argv: &[OsString]) -> Color {
+    let words: Vec<&str> = argv.iter().filter_map(|word| word.to_str()).collect();
+    let given = words.iter().enumerate().rev().find_map(|(index, word)| match *word {
+        "--color" => words.get(index + 1).copied(),
+        word => word.strip_prefix("--color="),
+    });
+    given.and_then(|word| Color::from_str(word, false).ok()).unwrap_or_default()
+}
+
+fn garmin_id(text: &str) -> Result<GarminId, String> {
+    match text.parse() {
+        Ok(id) if id > 0 => Ok(GarminId(id)),
+        _ => Err("not a number as in https://connect.garmin.com/modern/activity/NUMBER".to_owned()),
+    }
+}
+
+fn state(text: &str) -> Result<Shown, String> {
+    Shown::from_key(text).ok_or_else(|| {
+        let known: Vec<&str> = Shown::ALL.iter().map(|state| state.key()).collect();
+        format!("known are {}", known.join(", "))
+    })
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "not a date as 2026-11-01".to_owned())
+}
+
+fn key_ends(text: &str) -> Result<KeyEnds, String> {
+    match (text.parse(), text.parse()) {
+        (Ok(days), _) => Ok(KeyEnds::InDays(days)),
+        (_, Ok(date)) => Ok(KeyEnds::On(date)),
+        _ => Err("neither a date as 2027-10-31 nor a number of days".to_owned()),
+    }
+}
+
+/// How a person writes when a key ends; also asked for at a terminal.
+pub fn parse_key_ends(text: &str) -> Result<KeyEnds, String> {
+    key_ends(text.trim())
+}
+
+fn every(text: &str) -> Result<SignedDuration, String> {
+    config::every(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        let before = read("fitferry --json --athlete anna -v sync --dry-run").unwrap();
+        let after = read("fitferry sync --dry-run --json --athlete anna -v").unwrap();
+        for cli in [before, after] {
+            assert!(cli.global.json);
+            assert_eq!(cli.global.athlete.as_deref(), Some("anna"));
+            assert_eq!(cli.global.verbose, 1);
+            assert!(matches!(cli.command, Command::Sync(SyncArgs { dry_run: true, busy_ok: false })));
+        }
+        let nested = read("fitferry login strava --no-browser --store sqlite:x.db -vv").unwrap();
+        assert_eq!(nested.global.store.as_deref(), Some("sqlite:x.db"));
+        assert_eq!(nested.global.verbose, 2);
+    }
+
+    #[test]
+    fn json_and_colour_are_seen_in_a_line_that_cannot_be_read() {
+        let argv = words("fitferry sync --nonsense --json --color never");
+        assert!(parse(&argv).is_err());
+        assert!(wants_json(&argv));
+        assert_eq!(wanted_color(&argv), Color::Never);
+        assert!(!wants_json(&words("fitferry show -- --json")));
+    }
+
+    #[test]
+    fn usage_errors_end_with_2_and_help_with_0() {
+        let exit = |line: &str| read(line).unwrap_err().exit_code();
+        assert_eq!(exit("fitferry"), 2);
+        assert_eq!(exit("fitferry snyc"), 2);
+        assert_eq!(exit("fitferry show twelve"), 2);
+        assert_eq!(exit("fitferry retry"), 2);
+        assert_eq!(exit("fitferry sync -v -q"), 2);
+        assert_eq!(exit("fitferry activities --state open"), 2);
+        assert_eq!(exit("fitferry watch --every 0s"), 2);
+        assert_eq!(exit("fitferry login strava --print-refresh-token --json"), 2);
+        assert_eq!(exit("fitferry --help"), 0);
+        assert_eq!(exit("fitferry sync --help"), 0);
+        assert_eq!(exit("fitferry --version"), 0);
+    }
+
+    #[test]
+    fn a_key_ends_on_a_date_or_in_days() {
+        assert_eq!(key_ends("365"), Ok(KeyEnds::InDays(365)));
+        assert_eq!(key_ends("2027-10-31"), Ok(KeyEnds::On(jiff::civil::date(2027, 10, 31))));
+        assert!(key_ends("soon").is_err());
+    }
+
+    #[test]
+    fn no_help_text_names_a_command_that_is_absent() {
+        let mut root = Cli::command();
+        root.build();
+        let known: Vec<String> =
+            root.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        for text in help_texts(&mut root) {
+            let named = text
+                .split("fitferry ")
+                .skip(1)
+                .filter_map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next())
+                .filter(|word| !word.is_empty());
+            for word in named {
+                let prose = ["there"].contains(&word);
+                assert!(prose || known.iter().any(|name| name == word), "`fitferry {word}` in:\n{text}");
+            }
+            for absent in ["init", "logout", "backfill", "export", "rules", "doctor", "dashboard", "aws"] {
+                assert!(!text.contains(&format!("fitferry {absent}")), "{absent} in:\n{text}");
+            }
+        }
+    }
+
+    fn help_texts(command: &mut clap::Command) -> Vec<String> {
+        let mut texts = vec![command.render_help().to_string(), command.render_long_help().to_string()];
+        for child in command.get_subcommands_mut() {
+            texts.extend(help_texts(child));
+        }
+        texts
+    }
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        parse(&words(line))
+    }
+}

@@ -1,0 +1,141 @@
+//! The commands, one file each, and what they all need.
+
+pub mod activities;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod login;
+pub mod login_garmin;
+pub mod login_strava;
+pub mod show;
+pub mod status;
+pub mod sync;
+pub mod watch;
+pub mod word;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fitferry_core::ports::Clock as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Command, Global, LoginService};
+use crate::clock::{Signal, SystemClock};
+use crate::config::{Asked, Environment, Settings};
+use crate::error::CommandError;
+use crate::output::{Out, Say};
+
+/// The columns of a terminal that nobody has made wider.
+const WIDTH: u16 = 80;
+
+/// What every command is given.
+pub struct Context {
+    /// The defaults for the commands that need no configuration.
+    pub settings: Settings,
+    pub asked: Asked,
+    pub environment: Environment,
+    pub json: bool,
+    pub quiet: bool,
+    pub out: Out,
+    pub say: Say,
+    /// Told of a signal, where a command ends by itself.
+    stops: Mutex<Option<Arc<SystemClock>>>,
+}
+
+impl Context {
+    pub fn new(global: &Global) -> Context {
+        Context {
+            settings: Settings::defaults(Path::new(".")),
+            asked: Asked::from(global),
+            environment: Environment::of_process(),
+            json: global.json,
+            quiet: global.quiet,
+            out: Out::default(),
+            say: Say::new(global.quiet),
+            stops: Mutex::new(None),
+        }
+    }
+
+    /// How wide a table may be.
+    pub fn width(&self) -> u16 {
+        WIDTH
+    }
+
+    /// From here on the first signal only tells `clock`, whose owner ends between two steps; a second one
+    /// ends the command at once.
+    pub fn stop_with(&self, clock: &Arc<SystemClock>) {
+        if let Ok(mut stops) = self.stops.lock() {
+            *stops = Some(clock.clone());
+        }
+    }
+
+    /// Waits for Ctrl-C or SIGTERM.
+    pub async fn stopped(&self) {
+        let clock = Arc::new(SystemClock::default());
+        self.stop_with(&clock);
+        while clock.stopped_by().is_none() {
+            clock.sleep(Duration::from_secs(3600)).await;
+        }
+    }
+
+    /// Returns once a signal has come that no command takes care of.
+    async fn interrupted(&self) -> Result<(), CommandError> {
+        let listen = |kind| signal(kind).map_err(|error| CommandError::io("cannot listen to signals", &error));
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        loop {
+            let signal = tokio::select! {
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            };
+            let clock = self.stops.lock().ok().and_then(|stops| stops.clone());
+            match clock {
+                Some(clock) if clock.stopped_by().is_none() => clock.end(signal),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Whether a command acts by the configuration; the others must work where it is wrong.
+pub fn needs_settings(command: &Command) -> bool {
+    match command {
+        Command::Demo(_) | Command::Config(_) | Command::Completions(_) => false,
+        Command::Login(_)
+        | Command::Sync(_)
+        | Command::Watch(_)
+        | Command::Status(_)
+        | Command::Activities(_)
+        | Command::Show(_)
+        | Command::Retry(_)
+        | Command::Skip(_) => true,
+    }
+}
+
+/// Runs a command, or is interrupted.
+pub async fn run(context: &Context, command: &Command) -> Result<u8, CommandError> {
+    tokio::select! {
+        outcome = dispatch(context, command) => outcome,
+        interrupted = context.interrupted() => Err(interrupted.err().unwrap_or_else(CommandError::interrupted)),
+    }
+}
+
+async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandError> {
+    match command {
+        Command::Demo(args) => demo::run(context, args).await,
+        Command::Login(args) => match &args.service {
+            LoginService::Garmin(args) => login_garmin::run(context, args).await,
+            LoginService::Strava(args) => login_strava::run(context, args).await,
+        },
+        Command::Sync(args) => sync::run(context, args).await,
+        Command::Watch(args) => watch::run(context, args).await,
+        Command::Status(_) => status::run(context).await,
+        Command::Activities(args) => activities::run(context, args).await,
+        Command::Show(args) => show::run(context, args).await,
+        Command::Retry(args) => word::retry(context, args).await,
+        Command::Skip(args) => word::skip(context, args).await,
+        Command::Config(args) => config::run(context, args.action),
+        Command::Completions(args) => completions::run(context, args),
+    }
+}

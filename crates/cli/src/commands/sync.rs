@@ -1,0 +1,126 @@
+//! `fitferry sync`: one tick, or what one would do.
+
+use fitferry_core::engine::report::{Note, Report, Trouble};
+use fitferry_core::engine::{Observer, Progress};
+use fitferry_core::ports::PortError;
+use indicatif::ProgressBar;
+
+use super::Context;
+use crate::app::App;
+use crate::args::SyncArgs;
+use crate::document;
+use crate::error::CommandError;
+use crate::tables;
+
+pub async fn run(context: &Context, args: &SyncArgs) -> Result<u8, CommandError> {
+    let app = App::open(context.settings.clone())?;
+    context.stop_with(&app.clock);
+    let narrator = Narrator::new(context);
+    let report =
+        if args.dry_run { app.preview(&narrator).await } else { app.tick(None, &narrator).await };
+    narrator.done();
+    tell_notes(context, &report);
+    let outcome = Outcome::of(&report, args.busy_ok);
+    if context.json {
+        context.out.json(&document::sync(&report, &app.settings.athlete, outcome.error.as_ref()))?;
+    } else if !context.quiet {
+        context.out.text(&tables::report(&report, context.width()))?;
+    }
+    if let Some(error) = &outcome.error {
+        context.say.error(error);
+    }
+    Ok(outcome.exit)
+}
+
+/// What a tick means for the caller (contract, *Exit codes*).
+pub struct Outcome {
+    pub exit: u8,
+    pub error: Option<CommandError>,
+}
+
+impl Outcome {
+    pub fn of(report: &Report, busy_ok: bool) -> Outcome {
+        match &report.trouble {
+            Some(Trouble::Busy) if busy_ok => Outcome { exit: 0, error: None },
+            Some(trouble) => {
+                let error = CommandError::from(trouble);
+                Outcome { exit: error.exit_code(), error: Some(error) }
+            }
+            // A dry run has no failures of its own: nothing was tried.
+            None => Outcome { exit: u8::from(report.has_failures() && !report.dry_run), error: None },
+        }
+    }
+}
+
+impl From<&Trouble> for CommandError {
+    fn from(trouble: &Trouble) -> CommandError {
+        match trouble {
+            Trouble::Interrupted => CommandError::interrupted(),
+            Trouble::Busy => PortError::Busy.into(),
+            Trouble::Port(error) => error.clone().into(),
+        }
+    }
+}
+
+/// What people want to know beside what became of each activity; to standard error, with `--json` as well.
+pub fn tell_notes(context: &Context, report: &Report) {
+    for note in &report.notes {
+        context.say.line(&match note {
+            Note::SinceKept(day) => format!(
+                "No start date is configured: what starts on {day} or later crosses, nothing earlier. \
+                 Change it with `[sync] since`."
+            ),
+            Note::LinkOn => "Garmin's own link to Strava is on: it copies every activity, so new ones are held \
+                             30 minutes to let it go first. Switch it off at \
+                             https://connect.garmin.com/app/settings/accountInformation, under Connected apps, \
+                             if fitferry is to choose what crosses."
+                .to_owned(),
+            Note::CopyByLink { ours, copy } => format!(
+                "Garmin's own link delivered a second copy: https://www.strava.com/activities/{copy} is the \
+                 same as https://www.strava.com/activities/{ours}. Delete one of them on Strava."
+            ),
+            Note::Skew(service, skew) => format!(
+                "This machine's clock is {} s {} {service}'s. Set it right: `timedatectl set-ntp true`.",
+                skew.as_secs().abs(),
+                if skew.is_positive() { "behind" } else { "ahead of" },
+            ),
+        });
+    }
+}
+
+/// Tells a person at a terminal what goes on, once it takes longer than a moment.
+pub struct Narrator {
+    bar: Option<ProgressBar>,
+}
+
+impl Narrator {
+    pub fn new(context: &Context) -> Narrator {
+        Narrator { bar: context.say.spinner() }
+    }
+
+    pub fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Narrator {
+    fn hears(&self, event: Progress<'_>) {
+        let name = |row: &fitferry_core::ledger::Row| {
+            row.activity.name.clone().unwrap_or_else(|| format!("activity {}", row.id()))
+        };
+        let text = match event {
+            Progress::Listing { seen } => format!("reading Garmin's list, {seen} activities so far"),
+            Progress::Looking => "looking at what Strava has".to_owned(),
+            Progress::Downloading(row) => format!("downloading {}", name(row)),
+            Progress::Uploading(row) => format!("uploading {}", name(row)),
+            Progress::Settling { left } => format!("waiting for Strava to process {left}"),
+            Progress::Settled(row) => format!("{}: {}", name(row), row.state.name()),
+        };
+        tracing::debug!("{text}");
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+pub fn show_typing_again() {}

@@ -1,0 +1,9 @@
+//! Stories of the real binary against the sandbox over HTTP: standard output's JSON, exit codes, and what
+//! the sandbox saw.
+
+mod away;
+mod demo;
+mod home;
+mod idle;
+mod kill;
+mod turns;
