@@ -70,8 +70,11 @@ impl App {
         );
         // A key in the environment stands above the vault's.
         if let Some(key) = settings.secret(SecretKey::GarminApiKey)? {
-            let login = fitferry_garmin::Login::from_api_key(key.expose_secret(), None, garmin_domain(&settings))
-                .map_err(|error| CommandError::usage(error.to_string(), "Check `FITFERRY_GARMIN__API_KEY`."))?;
+            let login =
+                fitferry_garmin::Login::from_api_key(key.expose_secret(), None, garmin_domain(&settings))
+                    .map_err(|error| {
+                        CommandError::usage(error.to_string(), "Check `FITFERRY_GARMIN__API_KEY`.")
+                    })?;
             garmin = garmin.with_key(login);
         }
         let strava = StravaClient::new(

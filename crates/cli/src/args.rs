@@ -84,9 +84,11 @@ pub enum Command {
 
 /// Show the whole journey against a Garmin and a Strava of its own
 ///
-/// Starts both services on this machine, signs in, carries everything over and shows the result. Nothing
-/// leaves this machine, and everything lies in a temporary folder.
+/// Starts both services on this machine, signs in, carries everything over and
+/// shows the result. Nothing leaves this machine, and everything lies in a
+/// temporary folder.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct DemoArgs {
     /// Use the activity files of this folder instead of made-up ones
     #[arg(long, value_name = "DIR")]
@@ -111,14 +113,20 @@ pub enum LoginService {
 
 /// Sign in to Garmin, by default with a Personal API key
 ///
-/// The key is taken from FITFERRY_GARMIN__API_KEY (or FITFERRY_GARMIN__API_KEY_FILE), from Garmin's own
+/// Make one at https://connect.garmin.com/app/settings/personalApiToken
+///
+/// It is taken from FITFERRY_GARMIN__API_KEY (or the file that
+/// FITFERRY_GARMIN__API_KEY_FILE names), from Garmin's own
 /// GARMIN_PERSONAL_API_KEY or key file, and else asked for.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   fitferry login garmin
   fitferry login garmin --api-key-stdin --key-ends 2027-10-31 < key.txt
-  fitferry login garmin --import ~/.garminconnect/garmin_tokens.json")]
+  fitferry login garmin --import ~/.garminconnect/garmin_tokens.json"
+)]
 pub struct LoginGarminArgs {
     /// Read the key from standard input
     #[arg(long, conflicts_with = "import")]
@@ -140,15 +148,18 @@ pub enum KeyEnds {
 
 /// Sign in to Strava in the browser
 ///
-/// Needs an API application of your own: https://www.strava.com/settings/api with `localhost` as its
-/// authorization callback domain.
+/// Needs an API application of your own, with `localhost` as its authorization
+/// callback domain: https://www.strava.com/settings/api
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   fitferry login strava
   fitferry login strava --client-id 12345 --client-secret-stdin < secret.txt
   fitferry login strava --no-browser
-  fitferry login strava --print-refresh-token")]
+  fitferry login strava --print-refresh-token"
+)]
 pub struct LoginStravaArgs {
     /// Number of the API application
     #[arg(long, value_name = "ID")]

@@ -85,7 +85,8 @@ impl Clock for SystemClock {
 /// Counts the time that a laptop sleeps, where the system has such a clock.
 #[cfg(target_os = "linux")]
 fn monotonic() -> Duration {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).expect("Linux has CLOCK_BOOTTIME");
+    let time =
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).expect("Linux has CLOCK_BOOTTIME");
     Duration::from(time)
 }
 

@@ -90,7 +90,11 @@ pub fn listed(
         State::Submitted { upload, .. } => {
             let waits = row.waits(head, now);
             insert(&mut entry, "upload_id", json!(upload.0));
-            insert(&mut entry, "until", json!(waits.and_then(|(until, _)| until).map(|until| until.to_string())));
+            insert(
+                &mut entry,
+                "until",
+                json!(waits.and_then(|(until, _)| until).map(|until| until.to_string())),
+            );
             insert(&mut entry, "cause", json!(waits.map_or(Cause::Processing, |(_, cause)| cause).key()));
             "submitted"
         }
@@ -135,7 +139,11 @@ pub fn activity(row: &Row, head: &Head, now: Timestamp) -> Value {
     };
     let mut entry = base(row);
     insert(&mut entry, "state", json!(row.shown(head, now).key()));
-    insert(&mut entry, "not_before", json!(waits.and_then(|(until, _)| until).map(|until| until.to_string())));
+    insert(
+        &mut entry,
+        "not_before",
+        json!(waits.and_then(|(until, _)| until).map(|until| until.to_string())),
+    );
     insert(&mut entry, "cause", json!(waits.map(|(_, cause)| cause.key())));
     insert(&mut entry, "reason", json!(reason));
     insert(&mut entry, "detail", json!(detail));

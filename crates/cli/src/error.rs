@@ -24,7 +24,9 @@ pub enum Kind {
     Misconfigured,
     Store,
     LoginNeeded,
-    /// The person denied, unticked what is needed, or brought an answer to another question.
+    /// The service did not take the login.
+    LoginRefused,
+    /// The person denied, or unticked what is needed.
     LoginDenied,
     /// Nobody answered in the browser.
     LoginTimeout,
@@ -39,7 +41,7 @@ pub enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    const ALL: [Kind; 16] = [
+    const ALL: [Kind; 17] = [
         Kind::Usage,
         Kind::Config,
         Kind::File,
@@ -47,6 +49,7 @@ impl Kind {
         Kind::Misconfigured,
         Kind::Store,
         Kind::LoginNeeded,
+        Kind::LoginRefused,
         Kind::LoginDenied,
         Kind::LoginTimeout,
         Kind::Busy,
@@ -68,6 +71,7 @@ impl Kind {
             Kind::Misconfigured => "misconfigured",
             Kind::Store => "store",
             Kind::LoginNeeded => "login_needed",
+            Kind::LoginRefused => "login_refused",
             Kind::LoginDenied => "login_denied",
             Kind::LoginTimeout => "login_timeout",
             Kind::Busy => "busy",
@@ -82,18 +86,11 @@ impl Kind {
 
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::Usage
-            | Kind::Config
-            | Kind::File
-            | Kind::PortInUse
-            | Kind::Misconfigured
-            | Kind::Store => 2,
-            Kind::LoginNeeded | Kind::LoginDenied | Kind::LoginTimeout => 3,
-            Kind::ServiceDown
-            | Kind::ServiceRefused
-            | Kind::Limited
-            | Kind::AppInactive
-            | Kind::Budget => 4,
+            Kind::Usage | Kind::Config | Kind::File | Kind::PortInUse | Kind::Misconfigured | Kind::Store => {
+                2
+            }
+            Kind::LoginNeeded | Kind::LoginRefused | Kind::LoginDenied | Kind::LoginTimeout => 3,
+            Kind::ServiceDown | Kind::ServiceRefused | Kind::Limited | Kind::AppInactive | Kind::Budget => 4,
             Kind::Busy => 5,
             Kind::Interrupted => 130,
         }
@@ -399,6 +396,8 @@ mod tests {
             StoreLoginError::OtherAthlete { stored: athlete(1), new: athlete(2) }.into(),
             crate::oauth_listener::port_in_use(9321),
         ];
+        errors.extend(crate::commands::login_strava::every_error());
+        errors.extend(crate::commands::login_garmin::every_error());
         for service in [Service::Garmin, Service::Strava] {
             let what = String::new;
             errors.extend(

@@ -3,6 +3,8 @@
 //! Everything that decides about activities is in `fitferry-core`; here are its wiring, what a person
 //! types and what a person reads.
 
+#![expect(unreachable_pub, reason = "no other crate uses a program: here `pub` is for the other modules")]
+
 mod app;
 mod args;
 mod browser;
@@ -61,7 +63,6 @@ fn finish(context: &Context, outcome: Result<u8, CommandError>) -> ExitCode {
         Ok(exit) => return exit.into(),
         Err(error) => error,
     };
-    secrets::show_typing_again();
     if context.json && !context.out.has_document() {
         // Where standard output is what failed, the exit code has to do.
         let _ = context.out.json(&serde_json::json!({ "error": error.to_json() }));
@@ -90,5 +91,8 @@ fn usage(error: &clap::Error) -> CommandError {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing",
         _ => text.lines().next().unwrap_or_default().trim_start_matches("error: "),
     };
-    CommandError::usage(message, "Run `fitferry --help`, or a command with `--help`, to see what can be typed.")
+    CommandError::usage(
+        message,
+        "Run `fitferry --help`, or a command with `--help`, to see what can be typed.",
+    )
 }

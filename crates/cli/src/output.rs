@@ -38,7 +38,11 @@ pub struct Out {
 }
 
 impl Out {
+    /// Lines for people; nothing is printed where there are none.
     pub fn text(&self, text: &str) -> Result<(), CommandError> {
+        if text.is_empty() {
+            return Ok(());
+        }
         write_out(&format!("{text}\n"))
     }
 
@@ -67,7 +71,8 @@ fn write_out(text: &str) -> Result<(), CommandError> {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let help = "Check where the output goes: the disk may be full. `fitferry status` shows what was done";
+            let help =
+                "Check where the output goes: the disk may be full. `fitferry status` shows what was done";
             Err(CommandError::new(Kind::File, "cannot write to standard output", help)
                 .caused_by(error.to_string()))
         }
@@ -91,6 +96,11 @@ impl Say {
         if !self.quiet {
             self.write(text);
         }
+    }
+
+    /// Said with `-q` too: without it the command cannot go on.
+    pub fn needed(&self, text: &str) {
+        self.write(text);
     }
 
     pub fn warning(&self, text: &str) {

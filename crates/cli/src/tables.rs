@@ -50,9 +50,11 @@ pub fn lives(rows: &[Row], head: &Head, now: Timestamp, width: u16) -> String {
 }
 
 fn line(row: &Row, what: String) -> [String; 4] {
-    let start = row.activity.local_date.map(|day| day.to_string()).or_else(|| {
-        row.start().map(|start| jiff::tz::Offset::UTC.to_datetime(start).date().to_string())
-    });
+    let start = row
+        .activity
+        .local_date
+        .map(|day| day.to_string())
+        .or_else(|| row.start().map(|start| jiff::tz::Offset::UTC.to_datetime(start).date().to_string()));
     [
         start.unwrap_or_else(|| "unknown".to_owned()),
         shortened(row.activity.name.as_deref().unwrap_or("(no name)"), 30),
@@ -63,7 +65,9 @@ fn line(row: &Row, what: String) -> [String; 4] {
 
 /// One activity's state in a few words.
 fn becomes(row: &Row, head: &Head, now: Timestamp) -> String {
-    let detail = |detail: &Option<String>| detail.as_ref().map(|text| format!(": {}", clean(text))).unwrap_or_default();
+    let detail = |detail: &Option<String>| {
+        detail.as_ref().map(|text| format!(": {}", clean(text))).unwrap_or_default()
+    };
     match &row.state {
         State::Published { how: How::Uploaded, .. } => "uploaded".to_owned(),
         State::Published { how: How::AlreadyThere, .. } => "was on Strava already".to_owned(),
@@ -109,7 +113,8 @@ fn in_words(cause: Cause) -> &'static str {
 /// `show`: everything about one activity.
 pub fn life(row: &Row, head: &Head, now: Timestamp) -> String {
     let activity = &row.activity;
-    let mut lines = vec![format!("{}  {}", row.id(), activity.name.as_deref().map_or("(no name)".to_owned(), clean))];
+    let mut lines =
+        vec![format!("{}  {}", row.id(), activity.name.as_deref().map_or("(no name)".to_owned(), clean))];
     let mut add = |key: &str, value: Option<String>| {
         if let Some(value) = value {
             lines.push(format!("  {key:<9} {value}"));
@@ -199,7 +204,13 @@ pub fn status(status: &Status, now: Timestamp) -> String {
             ),
         );
     }
-    add("next due", status.head.next_due.map_or("now".to_owned(), |due| if due <= now { "now".to_owned() } else { minute(due) }));
+    add(
+        "next due",
+        status
+            .head
+            .next_due
+            .map_or("now".to_owned(), |due| if due <= now { "now".to_owned() } else { minute(due) }),
+    );
     lines.join("\n")
 }
 

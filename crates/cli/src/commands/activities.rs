@@ -27,7 +27,9 @@ pub async fn run(context: &Context, args: &ActivitiesArgs) -> Result<u8, Command
                     let all = athlete.list(&Filter { state: None, limit: None, ..filter }).await?;
                     let mut rows: Vec<Row> =
                         all.into_iter().filter(|row| row.shown(&head, now) == shown).collect();
-                    rows.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+                    rows.truncate(
+                        args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX),
+                    );
                     rows
                 }
                 _ => athlete.list(&filter).await?,

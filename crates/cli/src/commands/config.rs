@@ -115,7 +115,8 @@ fn check(context: &Context) -> Result<u8, CommandError> {
         Some(error) => Ok(error.exit_code()),
         None => {
             if !context.json {
-                let what = if path.exists() { "is right" } else { "does not exist; the defaults are in force" };
+                let what =
+                    if path.exists() { "is right" } else { "does not exist; the defaults are in force" };
                 context.out.text(&format!("{} {what}", path.display()))?;
             }
             Ok(0)

@@ -167,19 +167,25 @@ impl Story {
         ))?;
         let first = self.ticks.first().map(|report| report.requests).unwrap_or_default();
         context.out.text(&format!(
-            "First tick: {}. Last tick, nothing new: {}.",
+            "First tick: {}.\nLast tick, with nothing new: {}.",
             in_words(first),
             in_words(last.requests),
         ))?;
-        context.say.line("\nNext: `fitferry login garmin`, `fitferry login strava`, `fitferry sync --dry-run`.");
+        context
+            .say
+            .line("\nNext: `fitferry login garmin`, `fitferry login strava`, `fitferry sync --dry-run`.");
         Ok(0)
     }
 
     fn document(&self, app: &App, rows: &[Row], last: &Report, sandbox: &Sandbox) -> Value {
         let mut total = last.clone();
         total.rows = rows.to_vec();
-        total.waiting =
-            rows.iter().filter_map(|row| row.waits(&last.head, last.finished).map(|(until, cause)| (row.id(), until, cause))).collect();
+        total.waiting = rows
+            .iter()
+            .filter_map(|row| {
+                row.waits(&last.head, last.finished).map(|(until, cause)| (row.id(), until, cause))
+            })
+            .collect();
         total.started = self.ticks.first().map_or(last.started, |report| report.started);
         total.listed = self.ticks.iter().map(|report| report.listed).max().unwrap_or_default();
         total.new = self.ticks.iter().map(|report| report.new).sum();
@@ -214,9 +220,12 @@ impl Story {
 fn arrived(row: &Row, sandbox: &Sandbox) -> bool {
     let GarminId(id) = row.id();
     let sent = row.file.as_ref().map(|file| file.sha256.to_string());
-    matches!(row.state, State::Published { .. }) && sent.is_some() && sandbox.world().sha256_received(id) == sent.as_deref()
+    matches!(row.state, State::Published { .. })
+        && sent.is_some()
+        && sandbox.world().sha256_received(id) == sent.as_deref()
 }
 
 fn in_words(requests: Requests) -> String {
-    format!("{} requests to Garmin, {} to Strava", requests.garmin, requests.strava)
+    let plural = if requests.garmin == 1 { "" } else { "s" };
+    format!("{} request{plural} to Garmin, {} to Strava", requests.garmin, requests.strava)
 }

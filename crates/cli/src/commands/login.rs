@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use fitferry_core::ports::{Budget as _, Clock as _, Fence, Ledger as _, Lease as _, PortError};
+use fitferry_core::ports::{Budget as _, Clock as _, Fence, Lease as _, Ledger as _, PortError, Service};
 use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
 
+use super::Context;
 use crate::app::{App, garmin_endpoints};
 use crate::error::CommandError;
 use crate::http;
@@ -24,6 +26,9 @@ impl App {
             let until = self.clock.now().saturating_add(LEASE).unwrap_or(jiff::Timestamp::MAX);
             if let Some(fence) = self.athlete.take(until).await? {
                 return Ok(fence);
+            }
+            if self.clock.stopped_by().is_some() {
+                return Err(CommandError::interrupted());
             }
             if self.clock.monotonic() >= give_up {
                 return Err(PortError::Busy.into());
@@ -67,4 +72,43 @@ impl App {
         );
         Ok(proven.await?)
     }
+}
+
+/// A login that succeeded.
+pub struct Outcome {
+    /// Who it is at the service, where it says so.
+    pub account: Option<String>,
+    /// More for the document.
+    pub document: Map<String, Value>,
+}
+
+/// Prints the one document of `login --json`, whatever the outcome.
+pub fn finish(
+    context: &Context,
+    service: Service,
+    outcome: Result<Outcome, CommandError>,
+) -> Result<u8, CommandError> {
+    if !context.json {
+        return outcome.map(|_| 0);
+    }
+    let mut document = json!({
+        "service": service.key(),
+        "ok": outcome.is_ok(),
+        "athlete": context.settings.athlete,
+    });
+    let (exit, more) = match outcome {
+        Ok(Outcome { account, document }) => {
+            let account = Map::from_iter([("account".to_owned(), json!(account))]);
+            (0, account.into_iter().chain(document).collect::<Map<_, _>>())
+        }
+        Err(error) => {
+            context.say.error(&error);
+            (error.exit_code(), Map::from_iter([("error".to_owned(), error.to_json())]))
+        }
+    };
+    for (key, value) in more {
+        document[key] = value;
+    }
+    context.out.json(&document)?;
+    Ok(exit)
 }

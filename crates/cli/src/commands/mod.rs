@@ -81,7 +81,8 @@ impl Context {
 
     /// Returns once a signal has come that no command takes care of.
     async fn interrupted(&self) -> Result<(), CommandError> {
-        let listen = |kind| signal(kind).map_err(|error| CommandError::io("cannot listen to signals", &error));
+        let listen =
+            |kind| signal(kind).map_err(|error| CommandError::io("cannot listen to signals", &error));
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
         loop {

@@ -1,8 +1,8 @@
 //! `fitferry show`: one activity, its life, its file, both links.
 
+use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::State;
 use fitferry_core::ports::{Clock as _, Ledger as _};
-use fitferry_core::activity::GarminId;
 
 use super::Context;
 use crate::app::open_for_reading;

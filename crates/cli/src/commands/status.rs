@@ -52,7 +52,9 @@ pub async fn run(context: &Context) -> Result<u8, CommandError> {
     {
         let days = ends.duration_since(now).as_hours().div_euclid(24);
         let when = if days < 0 { "has ended".to_owned() } else { format!("ends in {days} days") };
-        context.say.line(&format!("Garmin's login {when}. Make a new key, then run `fitferry login garmin`."));
+        context
+            .say
+            .line(&format!("Garmin's login {when}. Make a new key, then run `fitferry login garmin`."));
     }
     if context.json {
         context.out.json(&to_json(&status, &context.settings.athlete, now))?;
@@ -64,10 +66,8 @@ pub async fn run(context: &Context) -> Result<u8, CommandError> {
 
 async fn read(context: &Context, now: Timestamp) -> Result<Status, CommandError> {
     let settings = &context.settings;
-    let mut status = Status {
-        counts: Shown::ALL.iter().map(|shown| (*shown, 0)).collect(),
-        ..Status::default()
-    };
+    let mut status =
+        Status { counts: Shown::ALL.iter().map(|shown| (*shown, 0)).collect(), ..Status::default() };
     if let Some(store) = open_for_reading(&settings.store)? {
         let athlete = store.athlete(&settings.athlete);
         (status.head, _) = athlete.head().await?;
@@ -124,7 +124,8 @@ async fn counts(
 
 fn to_json(status: &Status, athlete: &str, now: Timestamp) -> Value {
     let time = |moment: Option<Timestamp>| json!(moment.map(|moment| moment.to_string()));
-    let counts: BTreeMap<&str, u64> = status.counts.iter().map(|(shown, count)| (shown.key(), *count)).collect();
+    let counts: BTreeMap<&str, u64> =
+        status.counts.iter().map(|(shown, count)| (shown.key(), *count)).collect();
     json!({
         "athlete": athlete,
         "logins": {

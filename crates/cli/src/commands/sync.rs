@@ -16,8 +16,7 @@ pub async fn run(context: &Context, args: &SyncArgs) -> Result<u8, CommandError>
     let app = App::open(context.settings.clone())?;
     context.stop_with(&app.clock);
     let narrator = Narrator::new(context);
-    let report =
-        if args.dry_run { app.preview(&narrator).await } else { app.tick(None, &narrator).await };
+    let report = if args.dry_run { app.preview(&narrator).await } else { app.tick(None, &narrator).await };
     narrator.done();
     tell_notes(context, &report);
     let outcome = Outcome::of(&report, args.busy_ok);

@@ -42,7 +42,12 @@ pub async fn run(context: &Context, args: &WatchArgs) -> Result<u8, CommandError
 }
 
 /// A line for each tick that did something or met trouble; the same trouble is not told twice running.
-fn tell(context: &Context, app: &App, report: &Report, said: &mut Option<String>) -> Result<(), CommandError> {
+fn tell(
+    context: &Context,
+    app: &App,
+    report: &Report,
+    said: &mut Option<String>,
+) -> Result<(), CommandError> {
     tell_notes(context, report);
     let outcome = Outcome::of(report, false);
     if context.json {

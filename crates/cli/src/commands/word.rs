@@ -2,7 +2,7 @@
 
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::{Row, State};
-use fitferry_core::ports::{Clock as _, Ledger as _, Lease as _};
+use fitferry_core::ports::{Clock as _, Lease as _, Ledger as _};
 use serde_json::json;
 
 use super::Context;

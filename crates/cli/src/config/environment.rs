@@ -33,7 +33,8 @@ impl Environment {
     /// The process's own. Also Garmin's variable for its key, and where a person's home is.
     pub fn of_process() -> Environment {
         let ours = |name: &str| {
-            name.starts_with(PREFIX) || [GARMINS_OWN_KEY, "HOME", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"].contains(&name)
+            name.starts_with(PREFIX)
+                || [GARMINS_OWN_KEY, "HOME", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"].contains(&name)
         };
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| name.into_string().ok().map(|name| (name, value)))
@@ -42,9 +43,10 @@ impl Environment {
         Environment { variables }
     }
 
-    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Environment {
+    #[cfg(test)]
+    pub fn of<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> Environment {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), OsString::from(value));
-        Environment { variables: variables.into_iter().filter(|(_, value)| !value.is_empty()).map(owned).collect() }
+        Environment { variables: variables.filter(|(_, value)| !value.is_empty()).map(owned).collect() }
     }
 
     pub fn path(&self, name: &str) -> Option<PathBuf> {

@@ -51,7 +51,8 @@ pub fn read(path: &Path, text: &str) -> FileConfig {
                 None => Place::File(path.to_owned()),
             };
             let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
-            let help = "Correct the line, as https://toml.io/en/v1.0.0 writes it, then run `fitferry config check`";
+            let help =
+                "Correct the line, as https://toml.io/en/v1.0.0 writes it, then run `fitferry config check`";
             reader.config.problems.push(Problem::new(place, message, help));
         }
     }
@@ -169,11 +170,7 @@ impl Reader<'_> {
         self.config.problems.push(Problem::new(place, message, help));
     }
 
-    pub(super) fn warn_of_unknown_types<'a>(
-        &mut self,
-        types: impl Iterator<Item = &'a str>,
-        place: &Place,
-    ) {
+    pub(super) fn warn_of_unknown_types<'a>(&mut self, types: impl Iterator<Item = &'a str>, place: &Place) {
         self.config.warnings.extend(types.filter_map(|word| unknown_type(word, place)));
     }
 
@@ -226,7 +223,10 @@ fn unknown_section(name: &str, prefix: &str) -> (String, String) {
     }
     let others: &[&str] = if prefix.is_empty() { &["rules", "athletes"] } else { &["rules"] };
     let nearest = keys::most_similar(name, SECTIONS.iter().chain(others).copied());
-    (format!("unknown section [{prefix}{name}]"), format!("The nearest known section is `[{prefix}{nearest}]`"))
+    (
+        format!("unknown section [{prefix}{name}]"),
+        format!("The nearest known section is `[{prefix}{nearest}]`"),
+    )
 }
 
 fn secret_in_file(section: &str, name: &str) -> Option<(String, String)> {
@@ -235,8 +235,16 @@ fn secret_in_file(section: &str, name: &str) -> Option<(String, String)> {
         return Some(secret_refused(secret));
     }
     // Tokens by whatever name they have elsewhere.
-    let token = ["access_token", "token", "secret", "client_secret_file", "api_key_file"].contains(&name);
-    token.then(|| secret_refused(if section == "garmin" { SecretKey::GarminApiKey } else { SecretKey::StravaClientSecret }))
+    const TOKENS: [&str; 6] =
+        ["access_token", "refresh_token", "token", "secret", "client_secret_file", "api_key_file"];
+    let token = TOKENS.contains(&name);
+    token.then(|| {
+        secret_refused(if section == "garmin" {
+            SecretKey::GarminApiKey
+        } else {
+            SecretKey::StravaClientSecret
+        })
+    })
 }
 
 fn secret_refused(secret: SecretKey) -> (String, String) {

@@ -19,7 +19,7 @@ pub enum Kind {
     Wait,
     Hold,
     StoreUrl,
-    VaultKind,
+    Vault,
     Endpoint,
 }
 
@@ -67,7 +67,7 @@ pub const KEYS: &[Key] = &[
     key("sync", "hold", Kind::Hold, Some("auto"), "wait before uploading: auto, or a duration"),
     key("sync", "every", Kind::Duration, Some("60s"), "how often `fitferry watch` looks"),
     key("store", "url", Kind::StoreUrl, Some("sqlite:fitferry.db"), "where ledger and logins are kept"),
-    key("store", "vault", Kind::VaultKind, Some("store"), "where the secrets live"),
+    key("store", "vault", Kind::Vault, Some("store"), "where the secrets live"),
     key("timing", "garmin_spacing", Kind::Wait, Some("2s"), "between two requests to Garmin"),
     key("timing", "first_confirm", Kind::Duration, Some("3s"), "from the upload to the first look"),
     key("timing", "settle", Kind::Wait, Some("60s"), "how long a tick looks for what it uploaded"),
@@ -94,22 +94,20 @@ pub enum SecretKey {
     GarminEmail,
     GarminPassword,
     StravaClientSecret,
-    StravaRefreshToken,
 }
 
 impl SecretKey {
-    pub const ALL: [SecretKey; 5] = [
+    pub const ALL: [SecretKey; 4] = [
         SecretKey::GarminApiKey,
         SecretKey::GarminEmail,
         SecretKey::GarminPassword,
         SecretKey::StravaClientSecret,
-        SecretKey::StravaRefreshToken,
     ];
 
     pub fn section(self) -> &'static str {
         match self {
             SecretKey::GarminApiKey | SecretKey::GarminEmail | SecretKey::GarminPassword => "garmin",
-            SecretKey::StravaClientSecret | SecretKey::StravaRefreshToken => "strava",
+            SecretKey::StravaClientSecret => "strava",
         }
     }
 
@@ -119,7 +117,6 @@ impl SecretKey {
             SecretKey::GarminEmail => "email",
             SecretKey::GarminPassword => "password",
             SecretKey::StravaClientSecret => "client_secret",
-            SecretKey::StravaRefreshToken => "refresh_token",
         }
     }
 

@@ -22,9 +22,11 @@ use jiff::SignedDuration;
 pub use environment::{Environment, GARMINS_OWN_KEY};
 pub use folders::{Folders, create_private};
 pub use keys::SecretKey;
-pub use problem::{Place, Problem};
+#[cfg(test)]
+pub use problem::Place;
+pub use problem::Problem;
 pub use resolve::Report;
-pub use settings::{Endpoints, Settings, Shown};
+pub use settings::Settings;
 pub use value::{Domain, Hold, Since};
 
 use crate::args::Global;
@@ -40,11 +42,7 @@ pub struct Asked {
 
 impl From<&Global> for Asked {
     fn from(global: &Global) -> Asked {
-        Asked {
-            config: global.config.clone(),
-            store: global.store.clone(),
-            athlete: global.athlete.clone(),
-        }
+        Asked { config: global.config.clone(), store: global.store.clone(), athlete: global.athlete.clone() }
     }
 }
 
@@ -77,6 +75,14 @@ pub fn every(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
+/// `--client-id`, as `[strava] client_id` is read.
+pub fn client_id(text: &str) -> Result<String, String> {
+    match value::read(keys::Kind::ClientId, &value::Raw::Word(text.to_owned()))? {
+        value::Value::ClientId(id) => Ok(id),
+        _ => Err("not a client id".to_owned()),
+    }
+}
+
 fn folders(environment: &Environment) -> Result<Folders, CommandError> {
     Folders::find(environment).ok_or_else(CommandError::no_home)
 }
@@ -96,3 +102,6 @@ fn config_file(
         None => (folders.config_file.clone(), None),
     }
 }
+
+#[cfg(test)]
+mod tests;

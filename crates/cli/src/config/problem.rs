@@ -7,7 +7,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In the file; lines and columns count from 1.
-    Line { file: PathBuf, line: usize, column: usize },
+    Line {
+        file: PathBuf,
+        line: usize,
+        column: usize,
+    },
     /// The file as a whole.
     File(PathBuf),
     Variable(String),

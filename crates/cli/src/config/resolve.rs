@@ -16,7 +16,7 @@ use super::keys::{self, KEYS, Key, SecretKey};
 use super::problem::{Origin, Place, Problem};
 use super::rules::PlacedRule;
 use super::settings::{Endpoints, Settings, Shown};
-use super::value::{self, Domain, Hold, Raw, Since, StoreUrl, Value};
+use super::value::{self, Domain, Hold, Raw, StoreUrl, Value};
 
 /// Everything that was found out about a configuration.
 #[derive(Debug)]
@@ -66,7 +66,8 @@ pub(super) fn examine(
     let own = athletes.remove(&athlete).unwrap_or_default();
 
     let mut layers = Layers::default();
-    let rules = own.rules.clone().map(|rules| (rules, true)).or(common.rules.clone().map(|rules| (rules, false)));
+    let rules =
+        own.rules.clone().map(|rules| (rules, true)).or(common.rules.clone().map(|rules| (rules, false)));
     layers.add(common, Origin::File);
     layers.add(own, Origin::Athlete);
     for setting in from_environment.settings {
@@ -265,7 +266,9 @@ impl Layers {
             });
         }
         if let Some((rules, of_athlete)) = rules {
-            shown.extend(rules.iter().enumerate().map(|(index, placed)| show_rule(index, placed, *of_athlete)));
+            shown.extend(
+                rules.iter().enumerate().map(|(index, placed)| show_rule(index, placed, *of_athlete)),
+            );
         }
         shown
     }

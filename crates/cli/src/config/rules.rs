@@ -84,7 +84,11 @@ fn when(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, rule: &mut Rule) 
                     rule.type_key = Some(key.to_owned());
                 }
                 _ => {
-                    reader.problem(place, "`type`: expected one of Garmin's type keys, as \"running\"", SHAPE);
+                    reader.problem(
+                        place,
+                        "`type`: expected one of Garmin's type keys, as \"running\"",
+                        SHAPE,
+                    );
                     sound = false;
                 }
             },
@@ -92,7 +96,8 @@ fn when(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, rule: &mut Rule) 
                 Some(Ok(pattern)) => rule.name = Some(pattern),
                 Some(Err(error)) => {
                     let text = error.to_string();
-                    let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                    let why =
+                        text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                     let help = "Correct `name`, whose syntax is https://docs.rs/regex/latest/regex/#syntax";
                     reader.problem(place, format!("`name` is no regular expression: {why}"), help);
                     sound = false;
@@ -112,8 +117,7 @@ fn when(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, rule: &mut Rule) 
             },
             unknown => {
                 let place = reader.place(name_at);
-                sound =
-                    unknown_key(reader, place, unknown, "`when`", &["type", "name", "min_distance_km"]);
+                sound = unknown_key(reader, place, unknown, "`when`", &["type", "name", "min_distance_km"]);
             }
         }
     }

@@ -36,7 +36,7 @@ pub enum Value {
     Duration { length: SignedDuration, written: String },
     Hold(Hold, String),
     StoreUrl(StoreUrl, String),
-    VaultKind,
+    Vault,
     Endpoint(Url),
 }
 
@@ -103,7 +103,7 @@ impl Value {
             Value::Duration { written, .. } | Value::Hold(_, written) | Value::StoreUrl(_, written) => {
                 written.as_str().into()
             }
-            Value::VaultKind => "store".into(),
+            Value::Vault => "store".into(),
             Value::Endpoint(url) => url.as_str().trim_end_matches('/').into(),
         }
     }
@@ -130,8 +130,8 @@ pub fn read(kind: Kind, raw: &Raw) -> Result<Value, String> {
             written => Ok(Value::Hold(Hold::For(duration(written)?), written.to_owned())),
         },
         Kind::StoreUrl => store_url(raw),
-        Kind::VaultKind => match text(raw, "\"store\"")? {
-            "store" => Ok(Value::VaultKind),
+        Kind::Vault => match text(raw, "\"store\"")? {
+            "store" => Ok(Value::Vault),
             written => Err(format!("this build keeps secrets in the store only, got {}", quoted(written))),
         },
         Kind::Endpoint => endpoint(raw),
@@ -191,7 +191,9 @@ fn types(raw: &Raw) -> Result<Value, String> {
     };
     let words: Vec<String> = words.iter().map(|word| word.trim().to_owned()).collect();
     if words.iter().any(|word| word.is_empty() || word.contains(char::is_whitespace)) {
-        return Err("expected Garmin type keys as `trail_running`, one of them is empty or has a blank".into());
+        return Err(
+            "expected Garmin type keys as `trail_running`, one of them is empty or has a blank".into()
+        );
     }
     Ok(Value::Types(words))
 }
@@ -354,7 +356,9 @@ mod tests {
         assert_eq!(path("sqlite:fitferry.db"), Some(PathBuf::from("fitferry.db")));
         assert_eq!(path("sqlite:/var/lib/f.db"), Some(PathBuf::from("/var/lib/f.db")));
         assert_eq!(path("sqlite:///var/lib/f.db"), Some(PathBuf::from("/var/lib/f.db")));
-        for wrong in ["sqlite:", "sqlite::memory:", "fitferry.db", "dynamodb:t", "sqlite:a?mode=ro", "sqlite:d/"] {
+        for wrong in
+            ["sqlite:", "sqlite::memory:", "fitferry.db", "dynamodb:t", "sqlite:a?mode=ro", "sqlite:d/"]
+        {
             assert_eq!(path(wrong), None, "{wrong}");
         }
     }

@@ -16,7 +16,7 @@ fn after_sixty_days_without_a_login_everything_crosses_at_the_next_sync() {
             add_run(&mut world, "While away", f64::from(day).mul_add(1.4, 0.3));
         }
         // The login ended meanwhile.
-        world.garmin.tokens.revoke_bearers();
+        world.garmin.tokens.revoke_bearers(fitferry_sandbox::garmin::ATHLETE);
     }
     let document = home.sync(0);
     assert_eq!(document["new"], 40, "{document:#}");

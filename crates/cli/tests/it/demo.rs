@@ -66,9 +66,10 @@ fn every_real_activity_file_crosses_byte_for_byte_and_every_other_one_ends_with_
             ended.insert(entry["name"].as_str().unwrap_or_default().to_owned(), (state, entry));
         }
     }
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(shared.join("fit/manifest.json")).expect("the manifest is there"))
-            .expect("the manifest is JSON");
+    let manifest: Value = serde_json::from_slice(
+        &std::fs::read(shared.join("fit/manifest.json")).expect("the manifest is there"),
+    )
+    .expect("the manifest is JSON");
     let files = list(&manifest, "files");
     assert_eq!(files.len(), ended.len());
     for file in files {

@@ -125,8 +125,7 @@ impl Home {
     }
 
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child =
-            self.command(arguments).stdin(Stdio::piped()).spawn().expect("the program starts");
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("the program starts");
         // A program that ends without reading is a story too.
         let _ = child.stdin.take().expect("stdin is piped").write_all(input.as_bytes());
         child.wait_with_output().expect("the program ends").into()
@@ -192,8 +191,9 @@ pub fn add_run(world: &mut World, name: &str, days_ago: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "a few days in seconds")]
     let start = now - SignedDuration::from_secs((days_ago * 86_400.0) as i64);
     let start = Timestamp::from_second(start.as_second()).expect("whole seconds");
-    let seed = world.rng.next();
-    let spec = GenerateSpec::run(start, 5_000.0 + f64::from(u8::try_from(seed % 200).unwrap_or(0)) * 10.0, seed);
+    let seed = world.rng.draw();
+    let spec =
+        GenerateSpec::run(start, 5_000.0 + f64::from(u8::try_from(seed % 200).unwrap_or(0)) * 10.0, seed);
     world.garmin.add(GarminActivity::recorded(name, "running", &spec))
 }
 
@@ -203,9 +203,7 @@ pub fn list<'a>(document: &'a Value, key: &str) -> &'a [Value] {
 
 /// The folder of real files and recorded answers, where it lies beside the checkout.
 pub fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("FITFERRY_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let path = std::env::var_os("FITFERRY_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     path.join("fit/manifest.json").is_file().then_some(path)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fitferry_core::activity::{GarminId, Listed};
 use fitferry_core::ledger::{Row, SkipReason, State};
-use fitferry_core::ports::{Ledger as _, Lease as _};
+use fitferry_core::ports::{Lease as _, Ledger as _};
 use fitferry_sandbox::{Options, Route};
 use fitferry_store::SqliteStore;
 use jiff::Timestamp;
@@ -97,7 +97,8 @@ fn fill(path: &Path, count: u64) {
         })
         .collect();
     runtime.block_on(async {
-        let fence = athlete.take(Timestamp::MAX).await.expect("the store works").expect("nobody has the lease");
+        let fence =
+            athlete.take(Timestamp::MAX).await.expect("the store works").expect("nobody has the lease");
         athlete.add(&rows, fence).await.expect("the rows are put");
         athlete.release().await.expect("the lease is given up");
     });

@@ -3,6 +3,7 @@
 //! The points are the requests that the sandbox sees, before they take effect, before they are answered and
 //! after, and the writes of the store. Whatever the point, running on must end with three activities.
 
+use std::process::Child;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,7 +11,8 @@ use std::thread;
 use fitferry_sandbox::strava::Duplicates;
 use fitferry_sandbox::{Options, Phase, RequestEvent};
 use jiff::SignedDuration;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -68,16 +70,15 @@ fn story(point: Point) -> bool {
         ..Options::default()
     };
     let home = Home::signed_in(world, options);
-    let watch = Inotify::init(InitFlags::IN_CLOEXEC).expect("inotify works");
-    let log = format!("{}-wal", home.store().display());
-    watch.add_watch(log.as_str(), AddWatchFlags::IN_MODIFY).expect("the store has a log");
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).expect("inotify works");
+    watch.add_watch(home.path(), AddWatchFlags::IN_MODIFY).expect("the folder is there");
 
     trap.arm(point, home.mark());
-    let child = home.start(&["sync", "--json"]);
+    let mut child = home.start(&["sync", "--json"]);
     let pid = i32::try_from(child.id()).expect("a process id");
     trap.pid.store(pid, Ordering::SeqCst);
     if let Point::Write(n) = point {
-        kill_at_write(n, &watch, pid, &home);
+        kill_at_write(n, &watch, &mut child);
     }
     let ended = child.wait_with_output().expect("the program ends");
     let killed = ended.status.code().is_none();
@@ -90,20 +91,24 @@ fn story(point: Point) -> bool {
     killed
 }
 
-fn kill_at_write(n: usize, watch: &Inotify, pid: i32, home: &Home) {
+/// A run may end before its n-th write; then there is nothing to kill.
+fn kill_at_write(n: usize, watch: &Inotify, child: &mut Child) {
     let mut seen = 0;
-    // A run that ends before its n-th write closes the log, which ends the waiting: the next run writes.
     while seen < n {
         match watch.read_events() {
-            Ok(events) => seen += events.len(),
+            Ok(events) => seen += events.iter().filter(|event| is_of_log(event)).count(),
+            Err(Errno::EAGAIN) if child.try_wait().expect("the child is ours").is_none() => {
+                thread::yield_now()
+            }
             Err(_) => return,
         }
-        if home.sandbox.log().len() > 200 {
-            return;
-        }
     }
-    // It may have ended by now.
-    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    child.kill().expect("the child is ours");
+}
+
+/// A write to SQLite's log, which each commit makes.
+fn is_of_log(event: &InotifyEvent) -> bool {
+    event.name.as_ref().is_some_and(|name| name.to_string_lossy().ends_with("-wal"))
 }
 
 /// Kills the client at a request.

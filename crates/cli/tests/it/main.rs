@@ -6,4 +6,5 @@ mod demo;
 mod home;
 mod idle;
 mod kill;
+mod login;
 mod turns;

@@ -580,8 +580,8 @@ impl<'a> Tick<'a> {
         if let Some(trouble) = pause(Service::Garmin) {
             return Some(trouble);
         }
-        let work_left = self.head.link.on.is_none()
-            || self.open.values().any(|row| row.needs().contains(&Service::Strava) && row.is_due(now));
+        let open = if self.open_loaded { !self.open.is_empty() } else { self.counted_by_head().total() > 0 };
+        let work_left = self.head.link.on.is_none() || open;
         let strava_tried = self.trouble.contains_key(&Service::Strava);
         if work_left || strava_tried { pause(Service::Strava) } else { None }
     }
