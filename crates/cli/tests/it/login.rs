@@ -1,5 +1,7 @@
 //! Signing in: with a person at the sandbox's page of Strava, with pasted answers, with tokens and keys.
 
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
