@@ -87,7 +87,7 @@ fn each_layer_stands_above_the_one_before() {
     let every = ("FITFERRY_SYNC__EVERY", "7m");
     let settings = house
         .load(
-            Asked { athlete: Some("anna".into()), store: Some("sqlite:flag.db".into()), config: None },
+            &Asked { athlete: Some("anna".into()), store: Some("sqlite:flag.db".into()), config: None },
             &[every, ("FITFERRY_STORE__URL", "sqlite:variable.db")],
         )
         .unwrap();
@@ -186,7 +186,7 @@ fn what_is_wrong_is_told_with_place_and_cure() {
         let expected = format!("{}:{message}", house.file().display());
         assert!(problem.to_string().starts_with(&expected), "{problem}\n{expected}");
         assert!(problem.help.contains(help), "{}\n{help}", problem.help);
-        let error = house.load(Asked::default(), &[]).unwrap_err();
+        let error = house.load(&Asked::default(), &[]).unwrap_err();
         assert_eq!((error.exit_code(), error.kind().key()), (2, "config"));
     }
 }
@@ -282,10 +282,10 @@ fn a_file_that_was_named_must_be_there() {
     let house = House::new("");
     let missing = house.path().join("missing.toml");
     let named = Asked { config: Some(missing.clone()), ..Asked::default() };
-    let error = house.load(named, &[]).unwrap_err();
+    let error = house.load(&named, &[]).unwrap_err();
     assert!(error.to_string().starts_with("--config: cannot read"), "{error}");
     let variable = [("FITFERRY_CONFIG", missing.to_str().unwrap())];
-    let error = house.load(Asked::default(), &variable).unwrap_err();
+    let error = house.load(&Asked::default(), &variable).unwrap_err();
     assert!(error.to_string().starts_with("FITFERRY_CONFIG: cannot read"), "{error}");
 }
 
@@ -294,10 +294,10 @@ fn all_problems_are_found_at_once_and_the_first_says_how_many_there_are() {
     let house = House::new("[sync]\ntyps = []\nsweep = \"x\"\n");
     let variable = [("FITFERRY_STORE__URL", "x")];
     assert_eq!(house.problems(&variable).len(), 3);
-    let error = house.load(Asked::default(), &variable).unwrap_err();
+    let error = house.load(&Asked::default(), &variable).unwrap_err();
     assert!(error.help().contains("2 more") && error.help().contains("`fitferry config check`"), "{error:?}");
     let bad_name = Asked { athlete: Some("Anna B".into()), ..Asked::default() };
-    assert!(House::new("").load(bad_name, &[]).unwrap_err().help().contains("`--athlete`"));
+    assert!(House::new("").load(&bad_name, &[]).unwrap_err().help().contains("`--athlete`"));
 }
 
 #[test]
@@ -354,12 +354,12 @@ impl House {
         Environment::of(home.iter().chain(variables).copied())
     }
 
-    fn load(&self, asked: Asked, variables: &[(&str, &str)]) -> Result<Settings, CommandError> {
-        super::load(&asked, &self.environment(variables))
+    fn load(&self, asked: &Asked, variables: &[(&str, &str)]) -> Result<Settings, CommandError> {
+        super::load(asked, &self.environment(variables))
     }
 
     fn settings(&self, variables: &[(&str, &str)]) -> Settings {
-        self.load(Asked::default(), variables).unwrap()
+        self.load(&Asked::default(), variables).unwrap()
     }
 
     fn problems(&self, variables: &[(&str, &str)]) -> Vec<Problem> {

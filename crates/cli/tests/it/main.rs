@@ -9,4 +9,5 @@ mod home;
 mod idle;
 mod kill;
 mod login;
+mod secrets;
 mod turns;

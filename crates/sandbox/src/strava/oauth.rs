@@ -80,6 +80,17 @@ impl Strava {
         Ok(code)
     }
 
+    /// All tokens that are good, for tests that search for them where they must not be.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        let grants = self.oauth.grants.values();
+        grants
+            .flat_map(|grant| {
+                grant.access.iter().map(|access| &access.token).chain(std::iter::once(&grant.refresh_token))
+            })
+            .cloned()
+            .collect()
+    }
+
     /// A login that has already been made, for tests that begin after it.
     pub fn sign_in(
         &mut self,
