@@ -27,7 +27,7 @@ pub use list::ListQuery;
 pub use oauth::{Grant, Rotation, TokenPair};
 pub use refusal::Refusal;
 pub use routes::{Caller, Class};
-pub(crate) use upload::sha256;
+pub use upload::sha256;
 pub use upload::{NewUpload, Outcome, Plan, PlanFor, PlannedEnd, Upload};
 
 /// The app that [`Strava::default`] comes with.

@@ -285,6 +285,6 @@ fn generated_name(start: Timestamp, utc_offset_s: i32, sport_type: &str) -> Stri
     format!("{time_of_day} {sport_type}")
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
