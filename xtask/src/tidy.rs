@@ -25,11 +25,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// What would let a clock, randomness or I/O into the core.
 const NOT_IN_CORE: &[&str] = &["tokio", "reqwest", "rusqlite", "rand", "getrandom", "nix", "serde"];
 
-/// Lines of a source file, its tests included.
-const LINES_MAX: usize = 750;
+/// Lines of a source file; stories outside `src` may be longer.
+const LINES_MAX: usize = 600;
 
 /// Everything that is not as it should be; each finding is a line for people.
-pub fn check() -> Result<(), Vec<String>> {
+pub(crate) fn check() -> Result<(), Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut findings = arrows(&root);
     findings.extend(long_files(&root));
@@ -86,7 +86,7 @@ fn long_files(root: &Path) -> Vec<String> {
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        if path.is_dir() && !path.ends_with("tests") {
             walk(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);

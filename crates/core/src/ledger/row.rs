@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Cause, Event, How, Refused, RejectReason, Shown, SkipReason, State};
+use super::{Cause, Event, How, Refused, RejectReason, Shown, State};
 use crate::activity::{FileKind, GarminId, Listed, Sha256, StravaId, UploadId};
 use crate::head::Head;
 use crate::ports::Service;
