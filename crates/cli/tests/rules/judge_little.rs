@@ -1,7 +1,7 @@
 //! *Judge little*: our parser is never the reason that a run is missing.
 
 use fitferry_core::ledger::{RejectReason, State};
-use fitferry_core::ports::{Lease as _, Ledger as _};
+use fitferry_core::ports::{Lease as _, Ledger};
 use fitferry_sandbox::Route;
 use fitferry_sandbox::garmin::Parcel;
 use fitferry_sandbox::generate;
@@ -36,7 +36,7 @@ async fn what_is_certain_is_rejected_here_and_force_sends_even_that() {
 
     let athlete = runner.store.athlete("me");
     let fence = athlete.take(Timestamp::MAX).await.unwrap().unwrap();
-    let (mut row, version) = athlete_row(&athlete, id).await;
+    let (mut row, version) = Ledger::get(&athlete, id).await.unwrap().unwrap();
     row.user_retries(true, runner.now()).unwrap();
     athlete.put(&row, version, fence).await.unwrap();
     let (mut head, version) = athlete.head().await.unwrap();
@@ -46,13 +46,6 @@ async fn what_is_certain_is_rejected_here_and_force_sends_even_that() {
     runner.tick().await;
     assert_eq!(runner.asked(mark, Route::StravaUpload), 1);
     assert!(matches!(runner.state(id).await, State::Rejected { reason: RejectReason::RefusedByStrava, .. }));
-}
-
-async fn athlete_row(
-    athlete: &fitferry_store::AthleteStore,
-    id: fitferry_core::activity::GarminId,
-) -> (fitferry_core::ledger::Row, fitferry_core::ports::Version) {
-    fitferry_core::ports::Ledger::get(athlete, id).await.unwrap().unwrap()
 }
 
 #[tokio::test]
