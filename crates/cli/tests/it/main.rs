@@ -11,3 +11,5 @@ mod kill;
 mod login;
 mod secrets;
 mod turns;
+mod watch;
+mod word;
