@@ -260,6 +260,11 @@ impl From<PortError> for CommandError {
                     status_page(service)
                 ),
             ),
+            PortError::OutOfTime => (
+                Kind::ServiceDown,
+                "The next `fitferry sync` begins anew; `[timing] send_within` says how long it may take."
+                    .to_owned(),
+            ),
             PortError::Busy => return CommandError::busy(),
             PortError::Store(error) => return error.into(),
         };
@@ -409,6 +414,7 @@ mod tests {
                     PortError::BudgetFull { until: Timestamp::UNIX_EPOCH },
                     PortError::Down { service, status: None, what: what() },
                     PortError::Refused { service, status: None, what: what() },
+                    PortError::OutOfTime,
                     PortError::Busy,
                     PortError::Store(StoreError { what: "disk full".into(), help: "Make room.".into() }),
                 ]

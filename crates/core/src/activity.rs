@@ -67,6 +67,21 @@ pub fn elapsed_from_number(number: f64) -> Option<SignedDuration> {
     SignedDuration::try_from_secs_f64(seconds).ok()
 }
 
+/// The elapsed time of an activity from what Garmin gives, in the order of preference: elapsed, duration,
+/// moving. An elapsed number that is a thousand times the duration is in milliseconds too, however short.
+pub fn elapsed_of(
+    elapsed: Option<f64>,
+    duration: Option<f64>,
+    moving: Option<f64>,
+) -> Option<SignedDuration> {
+    let in_milliseconds = |number: f64| {
+        let seconds = duration.or(moving).filter(|seconds| *seconds >= 1.0);
+        seconds.is_some_and(|seconds| number / seconds >= 900.0)
+    };
+    let elapsed = elapsed.map(|number| if in_milliseconds(number) { number / 1000.0 } else { number });
+    [elapsed, duration, moving].into_iter().flatten().find_map(elapsed_from_number)
+}
+
 /// One activity as Garmin's list shows it. Everything but the id may be missing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {

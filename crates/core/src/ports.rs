@@ -79,6 +79,9 @@ pub enum PortError {
     /// Any other refusal: a 3xx, another 4xx, HTML where JSON was promised.
     #[error("{service} answered something unexpected: {what}")]
     Refused { service: Service, status: Option<u16>, what: String },
+    /// The moment before which a request may begin has passed; nobody's trouble.
+    #[error("no time was left to begin the request")]
+    OutOfTime,
     /// Another run holds the lease that a token refresh needs.
     #[error("another run of fitferry is at work")]
     Busy,
@@ -97,6 +100,7 @@ impl PortError {
             PortError::Limited { .. }
             | PortError::AppInactive { .. }
             | PortError::BudgetFull { .. }
+            | PortError::OutOfTime
             | PortError::Busy
             | PortError::Store(_) => self.to_string(),
         }

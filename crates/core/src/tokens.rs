@@ -110,7 +110,11 @@ where
     // A store that cannot be written must be noticed before the service ends the old pair.
     let version = match vault.replace(L::NAME, version, &login.write()).await {
         Ok(version) => version,
-        Err(PutError::Conflict) => return Err(PortError::Busy.into()),
+        Err(PutError::Conflict) => {
+            // A run that has lost its lease may have left a pair that is good.
+            let (login, _) = load::<L>(vault).await?;
+            return if usable(&login) { Ok(login) } else { Err(PortError::Busy.into()) };
+        }
         Err(PutError::Store(error)) => return Err(error.into()),
     };
     let mut refusal = None;

@@ -1,6 +1,6 @@
 //! One activity by its number, read into the same facts as an item of the list (dossier garmin.md §6.3).
 
-use fitferry_core::activity::{Distance, GarminId, Listed, elapsed_from_number};
+use fitferry_core::activity::{Distance, GarminId, Listed, elapsed_of};
 use fitferry_core::ports::PortError;
 use serde::Deserialize;
 
@@ -77,10 +77,7 @@ impl Detail {
             parent_type_id: of.parent_type_id,
             start: summary.start_time_gmt.and_then(|text| list::moment(&text)),
             local_date: summary.start_time_local.and_then(|text| list::day(&text)),
-            elapsed: [summary.elapsed_duration, summary.duration, summary.moving_duration]
-                .into_iter()
-                .flatten()
-                .find_map(elapsed_from_number),
+            elapsed: elapsed_of(summary.elapsed_duration, summary.duration, summary.moving_duration),
             distance: summary.distance.and_then(Distance::from_meters),
             manual: self.metadata.and_then(|metadata| metadata.manual_activity).unwrap_or(false),
             parent: list::id(self.parent_id),

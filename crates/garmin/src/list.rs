@@ -3,7 +3,7 @@
 //! One odd item must not hide the others, and one odd field must not hide the item (dossier garmin.md
 //! §6.2: every field but the id is optional).
 
-use fitferry_core::activity::{Distance, GarminId, Listed, elapsed_from_number};
+use fitferry_core::activity::{Distance, GarminId, Listed, elapsed_of};
 use fitferry_core::ports::{Page, PortError};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -98,10 +98,7 @@ fn item(value: Value) -> Option<Listed> {
             .and_then(|text| moment(&text))
             .or_else(|| Timestamp::from_millisecond(item.begin_timestamp?).ok()),
         local_date: item.start_time_local.and_then(|text| day(&text)),
-        elapsed: [item.elapsed_duration, item.duration, item.moving_duration]
-            .into_iter()
-            .flatten()
-            .find_map(elapsed_from_number),
+        elapsed: elapsed_of(item.elapsed_duration, item.duration, item.moving_duration),
         distance: item.distance.and_then(Distance::from_meters),
         manual: item.manual_activity.unwrap_or(false),
         parent: self::id(item.parent_id),
@@ -148,7 +145,7 @@ mod tests {
         let listed = item(odd).unwrap();
         let expected = Listed {
             start: "2026-01-08T14:10:21Z".parse().ok(),
-            elapsed: elapsed_from_number(2216.0),
+            elapsed: elapsed_of(None, None, Some(2216.0)),
             ..Listed::bare(GarminId(20_000_000_001))
         };
         assert_eq!(listed, expected);

@@ -150,8 +150,7 @@ impl StravaClient {
         // The last look at the clock before the request leaves (rule *Intent*).
         let now = self.connection.clock.monotonic();
         let Some(timeout) = upload::time_for(upload, now) else {
-            let error = down(None, "the time for the upload ran out before it began".to_owned());
-            return Err(SendError::NotTaken(error.into()));
+            return Err(SendError::NotTaken(PortError::OutOfTime.into()));
         };
         let request = self.connection.http.post(url).multipart(form).timeout(timeout);
         match self.connection.send(login, request).await {

@@ -16,7 +16,7 @@ use crate::fault::{self, Moment, down, refused};
 use crate::text::{self, Duplicate};
 use crate::wire::UploadAnswer;
 
-/// A request that may not take as long is not begun (rule *Intent*).
+/// A request that the run's end would cut shorter is not begun (rule *Intent*).
 const TIMEOUT_MIN: Duration = Duration::from_secs(2);
 /// Between the end of a request and the end of the run.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(1);
@@ -28,7 +28,8 @@ pub(crate) fn time_for(upload: &Upload, now: Duration) -> Option<Duration> {
         None => Duration::MAX,
     };
     let timeout = upload.timeout.min(left);
-    (now < upload.start_before && timeout >= TIMEOUT_MIN).then_some(timeout)
+    // A timeout that is configured shorter than that is somebody's wish.
+    (now < upload.start_before && timeout >= TIMEOUT_MIN.min(upload.timeout)).then_some(timeout)
 }
 
 /// The fields and the file, byte for byte (dossier strava.md §2.1).

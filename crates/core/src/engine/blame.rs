@@ -37,6 +37,8 @@ impl Tick<'_> {
             | PortError::Down { service, .. }
             | PortError::Refused { service, .. } => *service,
             PortError::AppInactive { .. } | PortError::BudgetFull { .. } => Service::Strava,
+            // The row goes on in the next tick.
+            PortError::OutOfTime => return Ok(()),
             PortError::Busy => return Err(Halt::Busy),
             PortError::Store(error) => return Err(Halt::Store(error.clone())),
         };
@@ -77,7 +79,7 @@ impl Tick<'_> {
             }
             PortError::BudgetFull { until } => (PauseCause::Budget, Some(*until)),
             PortError::Down { .. } => (PauseCause::Down, after(next_rung())),
-            PortError::Refused { .. } | PortError::Busy | PortError::Store(_) => {
+            PortError::Refused { .. } | PortError::OutOfTime | PortError::Busy | PortError::Store(_) => {
                 (PauseCause::Error, after(next_rung()))
             }
         };

@@ -181,6 +181,7 @@ pub(crate) fn name(error: &PortError) -> String {
         PortError::Refused { status, .. } => {
             format!("refused {}", status.map_or("-".to_owned(), |status| status.to_string()))
         }
+        PortError::OutOfTime => "out of time".to_owned(),
         PortError::Busy => "busy".to_owned(),
         PortError::Store(_) => "store".to_owned(),
     }

@@ -194,7 +194,7 @@ async fn the_replay_starts_in_time_or_not_at_all() {
     .await;
     clock.set(bench.clock.clone()).ok().unwrap();
     let error = bench.client.upload(&bench.an_upload()).await.unwrap_err();
-    assert_eq!(send_name(&error), "not taken: down -");
+    assert_eq!(send_name(&error), "not taken: out of time");
     assert_eq!(bench.server.calls(), ["POST /api/v3/uploads", "POST /oauth/token"]);
 }
 
