@@ -45,6 +45,8 @@ pub struct Pause {
     pub until: Option<Timestamp>,
     /// What was seen, for people.
     pub what: String,
+    /// Tells the key from outside the vault that it was seen with: another one ends the pause.
+    pub key: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

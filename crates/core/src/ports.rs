@@ -156,9 +156,10 @@ pub trait Source: Send + Sync {
     /// about the service is an error.
     async fn download(&self, id: GarminId) -> Result<Answer<Download>, Failure>;
 
-    /// Brings a key of its own, so that the vault need not hold a login.
-    fn has_key(&self) -> bool {
-        false
+    /// Tells apart the keys that it may bring itself, so that the vault need not hold a login; `None`: it
+    /// brings none.
+    fn own_key(&self) -> Option<u64> {
+        None
     }
 
     /// When the bearer wants to be renewed, as far as this process knows; no request.

@@ -112,8 +112,9 @@ impl Source for GarminClient {
         answer(&reply, download::read(id, &reply))
     }
 
-    fn has_key(&self) -> bool {
-        self.given.is_some()
+    fn own_key(&self) -> Option<u64> {
+        let fingerprint = self.given.as_ref()?.fingerprint();
+        u64::from_str_radix(fingerprint.get(..15)?, 16).ok()
     }
 
     fn bearer_due(&self) -> Option<Timestamp> {

@@ -65,6 +65,8 @@ struct StoredPause {
     until: Option<Timestamp>,
     #[serde(default)]
     what: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<u64>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -143,8 +145,8 @@ impl From<&Head> for StoredHead {
 }
 
 impl From<&Pause> for StoredPause {
-    fn from(Pause { cause, until, what }: &Pause) -> StoredPause {
-        StoredPause { cause: pause_key(*cause).to_owned(), until: *until, what: what.clone() }
+    fn from(Pause { cause, until, what, key }: &Pause) -> StoredPause {
+        StoredPause { cause: pause_key(*cause).to_owned(), until: *until, what: what.clone(), key: *key }
     }
 }
 
@@ -216,7 +218,7 @@ impl From<StoredPause> for Pause {
             "inactive" => PauseCause::Inactive,
             _ => PauseCause::Error,
         };
-        Pause { cause, until: stored.until, what: stored.what }
+        Pause { cause, until: stored.until, what: stored.what, key: stored.key }
     }
 }
 
@@ -331,7 +333,8 @@ mod tests {
             PauseCause::Error,
             PauseCause::Inactive,
         ]);
-        (causes, maybe(timestamp()), words()).prop_map(|(cause, until, what)| Pause { cause, until, what })
+        (causes, maybe(timestamp()), words(), maybe(any::<u64>()))
+            .prop_map(|(cause, until, what, key)| Pause { cause, until, what, key })
     }
 
     fn sweep() -> impl Strategy<Value = Sweep> {

@@ -126,11 +126,15 @@ fn rules_and_athletes_come_from_the_file() {
 }
 
 #[test]
-fn a_key_in_the_environment_is_a_login_to_garmin() {
+fn a_key_in_the_environment_is_a_login_to_garmin_and_another_one_ends_a_refusal() {
     let mut world = world();
     let id = add_run(&mut world, "Morning Run", 1.0);
     let mut home = Home::signed_in(world, Options::default());
+    home.set("FITFERRY_GARMIN__API_KEY", "a-key-that-has-ended");
+    assert_eq!(home.sync(3)["error"]["kind"], "login_needed");
+    let mark = home.mark();
+    assert_eq!(home.sync(3)["error"]["kind"], "login_needed");
+    assert_eq!(home.mark(), mark, "a key that was refused is not tried again");
     home.set("FITFERRY_GARMIN__API_KEY", fitferry_sandbox::garmin::API_KEY);
-    let document = home.sync(0);
-    assert_eq!(list(&document, "published")[0]["garmin_id"], id);
+    assert_eq!(list(&home.sync(0), "published")[0]["garmin_id"], id);
 }

@@ -83,7 +83,8 @@ impl Tick<'_> {
                 (PauseCause::Error, after(next_rung()))
             }
         };
-        Pause { cause, until, what: error.detail() }
+        let key = self.ports.source.own_key().filter(|_| service == Service::Garmin);
+        Pause { cause, until, what: error.detail(), key }
     }
 
     /// A service's time is kept for its windows; a skew that matters is told once.

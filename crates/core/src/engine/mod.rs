@@ -216,6 +216,10 @@ impl<'a> Tick<'a> {
 
     async fn work(&mut self) -> Result<(), Halt> {
         self.read_head().await?;
+        if self.is_another_key() {
+            self.take_lease().await?;
+            self.head.set_pause(Service::Garmin, None);
+        }
         if self.head.next_due.is_none_or(|due| due <= self.started) {
             // The lease comes before the look where something is due.
             self.take_lease().await?;
@@ -376,11 +380,18 @@ impl<'a> Tick<'a> {
         Ok(())
     }
 
+    /// A login that ended is paused until `login`, or until another secret comes from outside the vault.
+    fn is_another_key(&self) -> bool {
+        self.head.pause(Service::Garmin).is_some_and(|pause| {
+            pause.cause == PauseCause::LoginNeeded && pause.key != self.ports.source.own_key()
+        })
+    }
+
     async fn require_logins(&mut self) -> Result<(), Halt> {
         for (name, service) in
             [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
         {
-            let brought = service == Service::Garmin && self.ports.source.has_key();
+            let brought = service == Service::Garmin && self.ports.source.own_key().is_some();
             if !brought && self.ports.vault.get(name).await?.is_none() {
                 return Err(Halt::Port(crate::tokens::no_login(service).error));
             }

@@ -77,7 +77,7 @@ impl Preview<'_> {
         for (name, service) in
             [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
         {
-            let brought = service == Service::Garmin && self.ports.source.has_key();
+            let brought = service == Service::Garmin && self.ports.source.own_key().is_some();
             if !brought && self.ports.vault.get(name).await.map_err(store)?.is_none() {
                 return Err(Trouble::Port(crate::tokens::no_login(service).error));
             }
