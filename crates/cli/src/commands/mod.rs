@@ -79,6 +79,13 @@ impl Context {
         }
     }
 
+    /// A file that may grow no further is an error of the write that meets the limit, and not the death of
+    /// the process: whoever listens to this signal is not killed by it.
+    fn outlive_file_limits() {
+        // Without it the limit still ends the run, and nothing is lost.
+        drop(signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32)));
+    }
+
     /// Returns once a signal has come that no command takes care of.
     async fn interrupted(&self) -> Result<(), CommandError> {
         let listen =
@@ -116,6 +123,7 @@ pub fn needs_settings(command: &Command) -> bool {
 
 /// Runs a command, or is interrupted.
 pub async fn run(context: &Context, command: &Command) -> Result<u8, CommandError> {
+    Context::outlive_file_limits();
     tokio::select! {
         outcome = dispatch(context, command) => outcome,
         interrupted = context.interrupted() => Err(interrupted.err().unwrap_or_else(CommandError::interrupted)),
