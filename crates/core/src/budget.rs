@@ -246,3 +246,109 @@ pub fn next_day(moment: Timestamp) -> Timestamp {
     let second = (day_start(moment) + 1).saturating_mul(86_400);
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn charged(account: &mut Account, kind: Kind, count: u32, now: Timestamp) {
+        for _ in 0..count {
+            account.charge(kind, Purpose::Everyday, now).unwrap();
+        }
+    }
+
+    #[test]
+    fn windows_end_with_the_quarter_of_an_hour_and_the_utc_day() {
+        let now = at("2026-11-18T12:14:59Z");
+        let mut account = Account::new(now);
+        charged(&mut account, Kind::Read, 100, now);
+        let full = account.charge(Kind::Read, Purpose::Everyday, now).unwrap_err();
+        assert_eq!(full, Full { until: at("2026-11-18T12:15:00Z"), why: FullReason::Spent });
+        account.charge(Kind::Upload, Purpose::Everyday, now).unwrap();
+        account.charge(Kind::Read, Purpose::Everyday, full.until).unwrap();
+        let view = account.view(full.until);
+        assert_eq!((view.overall_15min.used, view.overall_day.used, view.read_day.used), (1, 102, 101));
+        assert_eq!(account.view(at("2026-11-19T00:00:00Z")).overall_day.used, 0);
+    }
+
+    #[test]
+    fn the_days_limit_is_waited_out_until_midnight() {
+        let now = at("2026-11-18T12:01:00Z");
+        let mut account = Account::new(now);
+        account.overall_day.used = 2_000;
+        let full = account.charge(Kind::Upload, Purpose::Everyday, now).unwrap_err();
+        assert_eq!(full.until, at("2026-11-19T00:00:00Z"));
+    }
+
+    #[test]
+    fn an_answer_corrects_upwards_and_a_late_one_not_at_all() {
+        let now = at("2026-11-18T12:16:00Z");
+        let mut account = Account::new(now);
+        charged(&mut account, Kind::Read, 3, now);
+        let reading = |used: u32| Reading {
+            overall: Quota {
+                used_15min: Some(used),
+                used_day: Some(used),
+                limit_15min: Some(400),
+                limit_day: None,
+            },
+            read: Quota::default(),
+        };
+        account.correct(&reading(2), now);
+        assert_eq!(account.view(now).overall_15min, Gauge { used: 3, limit: 400 }, "the own count is larger");
+        account.correct(&reading(50), now);
+        assert_eq!(account.view(now).overall_15min.used, 50);
+        account.correct(&reading(199), at("2026-11-18T12:14:59Z"));
+        assert_eq!(account.view(now).overall_15min.used, 50, "of a window that has ended");
+        assert_eq!(account.view(now).read_15min.used, 3, "empty headers say nothing");
+    }
+
+    #[test]
+    fn a_backfill_leaves_the_reserve_of_the_everyday_tick() {
+        let now = at("2026-11-18T12:01:00Z");
+        let mut account = Account::new(now);
+        charged(&mut account, Kind::Upload, 195, now);
+        account.charge(Kind::Upload, Purpose::Backfill, now).unwrap_err();
+        charged(&mut account, Kind::Upload, 5, now);
+        account.charge(Kind::Upload, Purpose::Everyday, now).unwrap_err();
+    }
+
+    #[test]
+    fn pauses_hold_and_only_a_429s_survives_a_login() {
+        let now = at("2026-11-18T12:01:00Z");
+        let mut account = Account::new(now);
+        let until = at("2026-11-18T12:15:00Z");
+        account.pause(Full { until, why: FullReason::Inactive });
+        account.pause(Full { until, why: FullReason::Limited });
+        let why = |account: &mut Account| {
+            account.charge(Kind::Read, Purpose::Everyday, now).map_err(|full| full.why)
+        };
+        assert_eq!(why(&mut account), Err(FullReason::Inactive));
+        account.clear();
+        assert_eq!(why(&mut account), Err(FullReason::Limited));
+        account.charge(Kind::Read, Purpose::Everyday, until).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_opens_no_window_twice() {
+        let now = at("2026-11-18T12:16:00Z");
+        let mut account = Account::new(now);
+        charged(&mut account, Kind::Read, 100, now);
+        account.charge(Kind::Read, Purpose::Everyday, at("2026-11-18T11:00:00Z")).unwrap_err();
+    }
+
+    #[test]
+    fn a_429_ends_with_the_quarter_or_with_the_day_whose_limit_is_reached() {
+        let now = at("2026-11-18T12:01:00Z");
+        let reading = |used_day| Reading {
+            overall: Quota { used_day: Some(used_day), limit_day: Some(2_000), ..Quota::default() },
+            read: Quota::default(),
+        };
+        assert_eq!(limited_until(&reading(1_999), now), at("2026-11-18T12:15:00Z"));
+        assert_eq!(limited_until(&reading(2_000), now), at("2026-11-19T00:00:00Z"));
+    }
+}

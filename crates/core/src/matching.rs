@@ -126,3 +126,133 @@ fn strip_suffix_ignoring_case<'a>(text: &'a str, suffixes: &[&str]) -> Option<&'
         (text.is_char_boundary(at) && text[at..].eq_ignore_ascii_case(suffix)).then(|| &text[..at])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::activity::{Listed, StravaId};
+    use crate::ledger::State;
+
+    fn row(elapsed_s: Option<i64>) -> Row {
+        let listed = Listed {
+            start: Some(at(0)),
+            local_date: Some(jiff::civil::date(2026, 11, 18)),
+            elapsed: elapsed_s.map(SignedDuration::from_secs),
+            distance: Distance::from_meters(10_000.0),
+            ..Listed::bare(GarminId(77))
+        };
+        Row::seen(listed, State::Wanted, at(0))
+    }
+
+    fn found(start_s: i64, elapsed_s: Option<i64>) -> Found {
+        Found {
+            id: StravaId(1),
+            name: None,
+            external_id: None,
+            upload_id: None,
+            start: Some(at(start_s)),
+            start_hidden: false,
+            local_date: Some(jiff::civil::date(2026, 11, 18)),
+            elapsed: elapsed_s.map(SignedDuration::from_secs),
+            moving: None,
+            distance: Distance::from_meters(10_000.0),
+            sport_type: None,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn starts_within_120_s_and_elapsed_within_60_s_or_5_percent_are_the_same() {
+        let hour = row(Some(3600));
+        let cases = [
+            (0, 3600, true),
+            (120, 3600, true),
+            (-120, 3600, true),
+            (121, 3600, false),
+            (0, 3780, true),
+            (0, 3781, false),
+            (0, 3420, true),
+            (0, 3419, false),
+        ];
+        for (start, elapsed, is_same) in cases {
+            assert_eq!(
+                same(&hour, &found(start, Some(elapsed))).is_some(),
+                is_same,
+                "{start} s, {elapsed} s"
+            );
+        }
+        let short = row(Some(300));
+        assert_eq!(same(&short, &found(0, Some(360))), Some(Same::Time));
+        assert_eq!(same(&short, &found(0, Some(361))), None);
+    }
+
+    #[test]
+    fn what_is_not_known_never_matches_by_time() {
+        assert_eq!(same(&row(None), &found(0, Some(3600))), None);
+        assert_eq!(same(&row(Some(3600)), &found(0, None)), None);
+        let moving = Found { moving: Some(SignedDuration::from_secs(3590)), ..found(0, None) };
+        assert_eq!(same(&row(Some(3600)), &moving), Some(Same::Time), "moving time stands in");
+        let mut unknown = row(Some(3600));
+        unknown.activity.start = None;
+        assert_eq!(same(&unknown, &found(0, Some(3600))), None);
+    }
+
+    #[test]
+    fn a_hidden_start_wants_the_day_and_one_percent_of_time_and_distance() {
+        let hidden = |elapsed_s: i64, meters: f64| Found {
+            start: None,
+            start_hidden: true,
+            distance: Distance::from_meters(meters),
+            ..found(0, Some(elapsed_s))
+        };
+        let row = row(Some(3600));
+        assert_eq!(same(&row, &hidden(3636, 10_100.0)), Some(Same::HiddenStart));
+        assert_eq!(same(&row, &hidden(3640, 10_000.0)), None);
+        assert_eq!(same(&row, &hidden(3600, 10_200.0)), None);
+        let other_day = Found { local_date: Some(jiff::civil::date(2026, 11, 19)), ..hidden(3600, 10_000.0) };
+        assert_eq!(same(&row, &other_day), None);
+        let no_distance = Found { distance: None, ..hidden(3600, 10_000.0) };
+        assert_eq!(same(&row, &no_distance), None);
+    }
+
+    #[test]
+    fn an_external_id_names_it_in_our_way_of_writing_or_another_tools() {
+        let names = [
+            "garmin-77",
+            "garmin-77.fit",
+            "garmin-77.fit.gz",
+            "77.fit",
+            "77_ACTIVITY.fit",
+            "77.FIT",
+            "garmin_77",
+            "garmin:77",
+            "garmin-77-original.fit",
+            "77_ACTIVITY",
+            "77.tcx",
+        ];
+        for name in names {
+            assert_eq!(named(name), Some(GarminId(77)), "{name}");
+        }
+        for name in ["77", "garmin_ping_77", "garmin_push_77", "garmin-", ".fit", "x77.fit", "garmin-77x", ""]
+        {
+            assert_eq!(named(name), None, "{name}");
+        }
+        assert!(is_ours("garmin-77.fit", GarminId(77)) && !is_ours("77.fit", GarminId(77)));
+        let by_id = Found { external_id: Some("garmin-77.fit".to_owned()), ..found(99_999, None) };
+        assert_eq!(same(&row(None), &by_id), Some(Same::OurExternalId), "whatever the times say");
+    }
+
+    #[test]
+    fn near_misses_are_told_and_are_no_matches() {
+        let hour = row(Some(3600));
+        assert!(near_miss(&hour, &found(7200, Some(3600))).unwrap().contains("whole hours"));
+        assert!(near_miss(&hour, &found(1800, Some(900))).unwrap().contains("overlaps"));
+        assert_eq!(near_miss(&hour, &found(40_000, Some(900))), None);
+        assert_eq!(near_miss(&hour, &found(0, Some(3600))), None, "that one matches");
+    }
+}

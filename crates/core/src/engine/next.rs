@@ -212,3 +212,156 @@ fn plus(moment: Timestamp, by: SignedDuration) -> Timestamp {
 fn minus(moment: Timestamp, by: SignedDuration) -> Timestamp {
     moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::{Listed, UploadId};
+
+    const DAY: i64 = 86_400;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    fn row(id: u64, start_s: i64, state: State) -> Row {
+        Row::seen(Listed { start: Some(at(start_s)), ..Listed::bare(GarminId(id)) }, state, at(0))
+    }
+
+    /// Everything that a decision rests on, to be changed by a test.
+    struct Scene {
+        head: Head,
+        open: BTreeMap<GarminId, Row>,
+        eyes: Eyes,
+        monotonic: u64,
+        act_until: Option<u64>,
+        last_upload: Option<u64>,
+        rounds: usize,
+    }
+
+    impl Scene {
+        fn of(rows: impl IntoIterator<Item = Row>) -> Scene {
+            let mut head = Head::default();
+            head.link.on = Some(false);
+            Scene {
+                head,
+                open: rows.into_iter().map(|row| (row.id(), row)).collect(),
+                eyes: Eyes::default(),
+                monotonic: 10_000,
+                act_until: None,
+                last_upload: None,
+                rounds: 0,
+            }
+        }
+
+        fn having_looked(mut self, seconds_ago: u64) -> Scene {
+            self.eyes.0.push(Seen {
+                window: Window { after: at(-100 * DAY), before: at(100 * DAY) },
+                began: at(0),
+                at: Duration::from_secs(self.monotonic - seconds_ago),
+                found: Vec::new(),
+                sees_private: true,
+            });
+            self
+        }
+
+        fn facts(&self, ask: impl FnOnce(&Facts<'_>)) {
+            let (done, timing) = (BTreeSet::new(), Timing::default());
+            ask(&Facts {
+                now: at(0),
+                strava_now: at(0),
+                monotonic: Duration::from_secs(self.monotonic),
+                act_until: self.act_until.map(Duration::from_secs),
+                head: &self.head,
+                open: &self.open,
+                eyes: &self.eyes,
+                done: &done,
+                link_look_due: false,
+                last_upload: self.last_upload.map(Duration::from_secs),
+                rounds: self.rounds,
+                timing: &timing,
+            });
+        }
+
+        fn next(&self) -> Option<Step> {
+            let mut step = None;
+            self.facts(|facts| step = next_step(facts));
+            step
+        }
+
+        fn windows(&self) -> Vec<Window> {
+            let mut found = Vec::new();
+            self.facts(|facts| found = windows(facts));
+            found
+        }
+    }
+
+    #[test]
+    fn windows_reach_two_days_to_either_side_and_are_split_where_nothing_starts_for_a_week() {
+        let scene = |starts: &[i64]| {
+            Scene::of((1..).zip(starts).map(|(id, start)| row(id, *start, State::Wanted))).windows()
+        };
+        let one = Window { after: at(-22 * DAY), before: at(-11 * DAY) };
+        assert_eq!(scene(&[-20 * DAY, -13 * DAY]), [one], "seven days are no gap");
+        let two = scene(&[-20 * DAY, -13 * DAY + 1]);
+        assert_eq!(two.len(), 2);
+        assert_eq!(two[0], Window { after: at(-22 * DAY), before: at(-18 * DAY) });
+        let future = scene(&[400 * DAY]);
+        assert_eq!(future[0].after, at(-DAY), "never later than the service's now less a day");
+    }
+
+    #[test]
+    fn nothing_goes_up_without_a_look_and_a_look_lasts_half_an_hour() {
+        let wanted = || Scene::of([row(1, -3600, State::Wanted)]);
+        assert!(matches!(wanted().next(), Some(Step::Find(_))));
+        assert_eq!(wanted().having_looked(30 * 60).next(), Some(Step::Carry(GarminId(1))));
+        assert!(matches!(wanted().having_looked(30 * 60 + 1).next(), Some(Step::Find(_))));
+    }
+
+    #[test]
+    fn the_look_for_the_link_comes_first_and_the_oldest_goes_first() {
+        let rows =
+            || [row(1, -100, State::Wanted), row(2, -5_000, State::Wanted), row(3, -900, State::Wanted)];
+        let mut scene = Scene::of(rows());
+        scene.head.link.on = None;
+        assert!(matches!(scene.next(), Some(Step::LookForLink(_))));
+        assert_eq!(Scene::of(rows()).having_looked(0).next(), Some(Step::Carry(GarminId(2))));
+    }
+
+    #[test]
+    fn without_time_or_strava_there_is_nothing_to_do() {
+        let mut late = Scene::of([row(1, -3600, State::Wanted)]);
+        late.act_until = Some(10_000);
+        assert_eq!(late.next(), None);
+        let mut paused = Scene::of([row(1, -3600, State::Wanted)]);
+        let pause = crate::head::Pause {
+            cause: crate::head::PauseCause::Down,
+            until: Some(at(60)),
+            what: String::new(),
+            key: None,
+        };
+        paused.head.set_pause(Service::Strava, Some(pause));
+        assert_eq!(paused.next(), None);
+    }
+
+    #[test]
+    fn uploads_are_asked_about_3_8_18_and_38_seconds_after_the_last_and_then_put_off() {
+        let submitted = State::Submitted { upload: UploadId(5), since: at(0) };
+        let mut scene = Scene::of([row(1, -3600, submitted)]);
+        scene.last_upload = Some(10_000);
+        assert_eq!(scene.next(), Some(Step::WaitUntil(Duration::from_secs(10_003))));
+        scene.monotonic = 10_003;
+        let ids = vec![GarminId(1)];
+        assert_eq!(scene.next(), Some(Step::Confirm { ids: ids.clone(), last: false }));
+        scene.rounds = 3;
+        assert_eq!(scene.next(), Some(Step::WaitUntil(Duration::from_secs(10_038))));
+        scene.monotonic = 10_038;
+        assert_eq!(scene.next(), Some(Step::Confirm { ids: ids.clone(), last: true }));
+        scene.rounds = 4;
+        assert_eq!(scene.next(), Some(Step::PutOff(ids.clone())));
+        // What an earlier tick left is asked about once, at once.
+        scene.last_upload = None;
+        scene.rounds = 0;
+        assert_eq!(scene.next(), Some(Step::Confirm { ids, last: true }));
+    }
+}
