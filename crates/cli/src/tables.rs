@@ -176,7 +176,9 @@ pub fn status(status: &Status, now: Timestamp) -> String {
     let link = match status.head.link.on {
         None => "not looked yet",
         Some(false) => "off",
-        Some(true) => "on: Garmin copies every activity itself; Garmin Connect switches it\n            off under https://connect.garmin.com/app/settings",
+        Some(true) => {
+            "on: Garmin copies every activity itself; Garmin Connect switches it\n            off under https://connect.garmin.com/app/settings"
+        }
     };
     add("Garmin link", link.to_owned());
     for (name, pause) in [("Garmin", &status.head.garmin_pause), ("Strava", &status.head.strava_pause)] {

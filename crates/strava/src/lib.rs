@@ -11,6 +11,7 @@ mod client;
 mod connection;
 mod fault;
 mod headers;
+mod import;
 mod list;
 pub mod login;
 pub mod oauth;

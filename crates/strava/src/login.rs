@@ -118,6 +118,9 @@ pub struct Login {
     pub(crate) scopes: Scopes,
     pub(crate) scopes_assumed: bool,
     pub(crate) pairs: Pairs<Pair>,
+    /// Another login that has not proven good yet: its tokens have been traded and must not be lost, this
+    /// one is in force (`import`).
+    pub(crate) incoming: Option<Box<Login>>,
 }
 
 impl Login {
@@ -265,6 +268,8 @@ struct Stored {
     before: Option<StoredPair>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aside: Option<StoredPair>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incoming: Option<Box<Stored>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -294,6 +299,7 @@ impl Stored {
             current: StoredPair::of(&login.pairs.current),
             before: login.pairs.before.as_ref().map(StoredPair::of),
             aside: login.pairs.aside.as_ref().map(StoredPair::of),
+            incoming: login.incoming.as_ref().map(|incoming| Box::new(Stored::of(incoming))),
         }
     }
 
@@ -308,6 +314,8 @@ impl Stored {
                 before: self.before.map(StoredPair::read).transpose()?,
                 aside: self.aside.map(StoredPair::read).transpose()?,
             },
+            // What is wrong with it is no reason to lose the login in force.
+            incoming: self.incoming.and_then(|incoming| incoming.read().ok()).map(Box::new),
         })
     }
 }

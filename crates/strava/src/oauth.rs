@@ -1,24 +1,23 @@
 //! The pieces of signing in, for `fitferry login strava`: the page to open, the answer to read, the code
-//! to trade, a token of another tool to take over (dossier strava.md §1).
+//! to trade (dossier strava.md §1).
 //!
-//! Not here: the browser, the port on loopback, what is asked on a terminal (the command line), and where
-//! the login is kept ([`crate::login::store`]).
+//! Not here: the browser, the port on loopback, what is asked on a terminal (the command line), how a token
+//! of another tool is taken over (`import`), and where the login is kept ([`crate::login::store`]).
 
 use std::collections::BTreeMap;
 
 use fitferry_core::budget::{Kind, Purpose};
 use fitferry_core::ports::Failure;
 use fitferry_core::tokens::Pairs;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::{StatusCode, multipart};
 use secrecy::SecretString;
 use url::{Url, form_urlencoded};
 
 use crate::connection::{Connection, joined};
-use crate::login::{App, Athlete, Login, Pair, Scopes};
+pub use crate::import::import_refresh_token;
+use crate::login::{App, Athlete, Login, Scopes};
+use crate::text;
 use crate::token::{self, Grant};
 use crate::wire::AthleteAnswer;
-use crate::{fault, text};
 
 /// What fitferry asks for (dossier strava.md §1.2).
 pub const SCOPES: &str = "read,activity:read_all,activity:write";
@@ -98,6 +97,7 @@ pub async fn exchange_code(connection: &Connection, app: &App, granted: &Granted
         scopes: granted.scopes.clone(),
         scopes_assumed: false,
         pairs: Pairs::new(pair),
+        incoming: None,
     };
     if login.athlete.is_none() {
         // The pair may have ended the one that is stored, so nothing may keep it from being stored.
@@ -109,82 +109,8 @@ pub async fn exchange_code(connection: &Connection, app: &App, granted: &Granted
     Ok(login)
 }
 
-/// A login that was made of another tool's refresh token.
-#[derive(Debug)]
-pub struct Imported {
-    /// To be kept whatever `proven` says: the token that was handed in is void by now.
-    pub login: Login,
-    /// Whether reading and writing have worked.
-    pub proven: Result<(), Failure>,
-}
-
-/// Takes over a refresh token: refreshes once, then proves reading by a listing and writing by an upload
-/// without a file, which is answered 400 where it is allowed and 401 where it is not.
-///
-/// A token does not say what it was granted, and no request tells `activity:read` from
-/// `activity:read_all`. Where the listing works the login counts as having `activity:read_all`, which is
-/// what tools that upload ask for: else no doubt about an upload would ever be settled by absence. Such
-/// scopes are marked as assumed ([`Login::scopes_assumed`]).
-///
-/// `Err`: nothing was rotated, as far as anybody knows.
-pub async fn import_refresh_token(
-    connection: &Connection,
-    app: &App,
-    refresh: SecretString,
-) -> Result<Imported, Failure> {
-    let old = Pair {
-        access: String::new().into(),
-        refresh,
-        expires_at: Timestamp::UNIX_EPOCH,
-        skew: SignedDuration::ZERO,
-    };
-    let (pair, answer) = token::exchange(connection, app, &Grant::Refresh(&old)).await?;
-    let mut login = Login {
-        app: app.clone(),
-        athlete: answer.athlete(),
-        scopes: Scopes::default(),
-        scopes_assumed: true,
-        pairs: Pairs::new(pair),
-    };
-    let proven = prove(connection, &mut login).await;
-    Ok(Imported { login, proven })
-}
-
-async fn prove(connection: &Connection, login: &mut Login) -> Result<(), Failure> {
-    let mut url = connection.endpoints.api(&["athlete", "activities"]);
-    url.query_pairs_mut().append_pair("per_page", "1");
-    let list = connection.ask(login, Purpose::Everyday, Kind::Read, connection.http.get(url)).await?;
-    if !list.status.is_success() {
-        return Err(list.failure(connection.refusal(login, &list).await));
-    }
-    let _: Vec<serde_json::Value> = list.json().map_err(|unread| list.failure(list.unread(unread)))?;
-    login.scopes = Scopes::parse("read,activity:read,activity:read_all");
-
-    let url = connection.endpoints.api(&["uploads"]);
-    let nothing = multipart::Form::new().text("data_type", "fit");
-    let request = connection.http.post(url).multipart(nothing);
-    let upload = connection.ask(login, Purpose::Everyday, Kind::Upload, request).await?;
-    let about_the_app = upload.fault().is_some_and(|fault| fault.names("Application"));
-    if upload.status != StatusCode::BAD_REQUEST || about_the_app {
-        let error = match upload.status {
-            StatusCode::UNAUTHORIZED if !about_the_app => fault::scope_missing("activity:write"),
-            status if status.is_success() => {
-                fault::refused(Some(status), "an upload without a file was taken".to_owned())
-            }
-            _ => connection.refusal(login, &upload).await,
-        };
-        return Err(upload.failure(error));
-    }
-    login.scopes = Scopes::parse("read,activity:read,activity:read_all,activity:write");
-
-    if login.athlete.is_none() {
-        login.athlete = who(connection, login).await?;
-    }
-    Ok(())
-}
-
 /// Whose token it is; `None` where Strava does not say.
-async fn who(connection: &Connection, login: &Login) -> Result<Option<Athlete>, Failure> {
+pub(crate) async fn who(connection: &Connection, login: &Login) -> Result<Option<Athlete>, Failure> {
     let request = connection.http.get(connection.endpoints.api(&["athlete"]));
     let seen = connection.ask(login, Purpose::Everyday, Kind::Read, request).await?;
     if !seen.status.is_success() {

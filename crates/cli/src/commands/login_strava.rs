@@ -112,7 +112,7 @@ async fn sign_in(
     let application = application(context, args, there).await?;
     if args.refresh_token_stdin {
         let token = secrets::line(&context.say, REFRESH_TOKEN).await?;
-        return import(context, args, app, there, &application, token).await;
+        return import(context, args, app, &application, token).await;
     }
     let question = Question::new(context, &application)?;
     if args.no_browser {
@@ -338,13 +338,12 @@ async fn trade(
     kept
 }
 
-/// Takes over a refresh token. Its first use may have ended it, so what came of it is kept even where it
-/// did not prove good, unless that would replace a login of another application.
+/// Takes over a refresh token, whose first use may have ended it: what came of it is in the vault from then
+/// on, and replaces the login that is there once it has proven good.
 async fn import(
     context: &Context,
     args: &LoginStravaArgs,
     app: &App,
-    there: Option<&Login>,
     application: &StravaApp,
     token: SecretString,
 ) -> Result<Login, CommandError> {
@@ -352,16 +351,12 @@ async fn import(
     // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
     context.stop_with(&app.clock);
     let kept = async {
-        let imported = oauth::import_refresh_token(&app.connection, application, token)
+        let login = oauth::import_refresh_token(&app.connection, &*app.athlete, application, token)
             .await
             .map_err(|failure| refused(failure.into()))?;
-        let replaces_another = there.is_some_and(|login| login.app().client_id != application.client_id);
-        if imported.proven.is_ok() || !replaces_another {
-            fitferry_strava::login::store(&*app.athlete, &imported.login, args.yes).await?;
-        }
-        imported.proven.map_err(|failure| refused(failure.into()))?;
+        fitferry_strava::login::store(&*app.athlete, &login, args.yes).await?;
         app.clear_pauses(fence).await?;
-        Ok(imported.login)
+        Ok(login)
     };
     let kept: Result<Login, CommandError> = kept.await;
     app.athlete.release().await?;

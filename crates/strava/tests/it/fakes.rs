@@ -71,6 +71,9 @@ impl Vault for MemoryVault {
     }
 
     async fn remove(&self, _: SecretName) -> Result<(), StoreError> {
+        if self.unwritable.load(Ordering::Relaxed) {
+            return Err(full_disk());
+        }
         *self.kept.lock().unwrap() = None;
         Ok(())
     }

@@ -8,6 +8,7 @@ mod bench;
 mod confirms;
 mod fakes;
 mod hostile;
+mod importing;
 mod logins;
 mod looks;
 mod recorded;

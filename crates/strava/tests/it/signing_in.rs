@@ -1,18 +1,13 @@
-//! The pieces of `login strava`: the page, the answer, the code, a token of another tool.
+//! The pieces of `login strava`: the page, the answer, the code.
 
-use fitferry_core::budget::Kind;
 use fitferry_core::ports::{PortError, Requests};
 use fitferry_strava::login::{App, Login, Scopes};
-use fitferry_strava::oauth::{
-    AnswerError, Granted, SCOPES, authorize_url, exchange_code, import_refresh_token, parse_answer,
-};
+use fitferry_strava::oauth::{AnswerError, Granted, SCOPES, authorize_url, exchange_code, parse_answer};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use url::Url;
 
-use crate::bench::{
-    Bench, CLIENT_ID, CREDENTIALS, NO_WRITE, REFRESH_DEAD, SECRET, in_minutes, name, new_pair,
-};
+use crate::bench::{Bench, CLIENT_ID, CREDENTIALS, SECRET, in_minutes, name, new_pair};
 use crate::server::{Reply, Request};
 
 #[test]
@@ -133,60 +128,6 @@ async fn a_code_that_is_refused_says_what_to_do() {
     }
 }
 
-#[tokio::test]
-async fn another_tools_token_is_proven_by_a_listing_and_an_upload_without_a_file() {
-    let bench = Bench::new(|request: &Request| match (request.method.as_str(), request.path()) {
-        ("POST", "/oauth/token") => new_pair("new"),
-        ("GET", "/api/v3/athlete/activities") => Reply::json(200, "[]"),
-        ("POST", "/api/v3/uploads") => Reply::json(400, r#"{"message":"Bad Request","errors":[]}"#),
-        ("GET", "/api/v3/athlete") => Reply::json(200, r#"{"id":2000001,"firstname":"Sample"}"#),
-        other => panic!("{other:?}"),
-    })
-    .await;
-    let imported = import(&bench).await.unwrap();
-    imported.proven.unwrap();
-    let login = imported.login;
-    assert_eq!(login.athlete().unwrap().to_string(), "Sample (2000001)");
-    assert!(login.sees_private() && login.scopes_assumed());
-    assert_eq!(login.refresh_token().expose_secret(), "new-refresh-token");
-    assert_eq!(bench.server.requests()[0].form()["refresh_token"], "of-another-tool");
-    assert_eq!(bench.server.requests()[1].query()["per_page"], "1");
-    assert_eq!(bench.budget.kinds(), [Kind::Read, Kind::Upload, Kind::Read]);
-}
-
-#[tokio::test]
-async fn a_probe_that_fails_does_not_lose_the_rotated_pair() {
-    let no_read = NO_WRITE.replace("write", "read");
-    let table = [
-        (Reply::json(401, &no_read), Reply::HangUp, "login needed", 1),
-        (Reply::html(503, ""), Reply::HangUp, "down 503", 1),
-        (Reply::HangUp, Reply::HangUp, "down -", 1),
-        (Reply::json(200, "[]"), Reply::json(401, NO_WRITE), "login needed", 2),
-        (Reply::json(200, "[]"), Reply::json(401, ""), "login needed", 2),
-        (Reply::json(200, "[]"), Reply::json(401, CREDENTIALS), "misconfigured", 2),
-        (Reply::json(200, "[]"), Reply::json(429, ""), "limited until 2026-11-23T06:15:00Z", 2),
-        (Reply::json(200, "[]"), Reply::json(201, r#"{"id":1}"#), "refused 201", 2),
-    ];
-    for (list, upload, expected, probes) in table {
-        let bench = Bench::new(move |request: &Request| match request.method.as_str() {
-            _ if request.is_token() => new_pair("new"),
-            "GET" => list.clone(),
-            _ => upload.clone(),
-        })
-        .await;
-        let imported = import(&bench).await.unwrap();
-        assert_eq!(name(&imported.proven.unwrap_err().error), expected);
-        assert_eq!(imported.login.refresh_token().expose_secret(), "new-refresh-token");
-        assert_eq!(bench.meter.read().strava, probes, "{expected}");
-    }
-}
-
-#[tokio::test]
-async fn a_token_that_is_refused_is_no_login() {
-    let bench = Bench::new(|_| Reply::json(400, REFRESH_DEAD)).await;
-    assert_eq!(name(&import(&bench).await.unwrap_err().error), "login needed");
-}
-
 fn app() -> App {
     App { client_id: CLIENT_ID.to_owned(), client_secret: SECRET.to_owned().into() }
 }
@@ -195,8 +136,4 @@ async fn exchange(bench: &Bench) -> Result<Login, PortError> {
     let scopes = Scopes::parse("read,activity:write");
     let granted = Granted { code: "the-code".to_owned().into(), scopes };
     exchange_code(&bench.connection, &app(), &granted).await.map_err(|failure| failure.error)
-}
-
-async fn import(bench: &Bench) -> Result<fitferry_strava::oauth::Imported, fitferry_core::ports::Failure> {
-    import_refresh_token(&bench.connection, &app(), "of-another-tool".to_owned().into()).await
 }
