@@ -2,7 +2,8 @@
 # Both first install what a machine with a Rust toolchain may lack, and say so.
 
 CARGO ?= cargo
-FITFERRY = $(CARGO) run --quiet --locked --package fitferry --
+# What `make demo` and `make get-token` run.
+FITFERRY ?= $(CARGO) run --locked --package fitferry --
 
 .PHONY: help setup demo test check format get-token install
 
@@ -16,24 +17,29 @@ help:
 	@echo 'make setup      install what the others need'
 
 setup:
-	@./scripts/setup
+	@./scripts/setup test
 
-demo: setup
+demo:
+	@./scripts/setup build
 	@$(CARGO) build --locked --package fitferry
 	@$(FITFERRY) demo
 
-test: check
+test: setup check
 	$(CARGO) test --locked --workspace
 
-check: setup
+check:
+	@./scripts/setup check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 format:
+	@./scripts/setup check
 	$(CARGO) fmt --all
 
-get-token: setup
+get-token:
+	@./scripts/setup build
 	@$(FITFERRY) login strava --print-refresh-token
 
-install: setup
+install:
+	@./scripts/setup build
 	$(CARGO) install --locked --path crates/cli

@@ -56,12 +56,17 @@ pub async fn import_refresh_token(
         pairs: Pairs { current, before: Some(given), aside: None },
         incoming: None,
     };
-    keep(vault, &login).await?;
+    let kept = keep(vault, &login).await?;
     if login.athlete.is_none() {
         login.athlete = match who(connection, &login).await {
             Ok(athlete) => athlete,
-            // Whose it is, is good to know; what proves the token are the listing and the upload.
-            Err(Failure { error: PortError::Refused { .. } | PortError::Down { .. }, .. }) => None,
+            // Whose it is, is good to know; what proves the token are the listing and the upload. But nobody's
+            // login is replaced by that of somebody unknown.
+            Err(Failure { error: PortError::Refused { .. } | PortError::Down { .. }, .. })
+                if kept.incoming.is_none() || kept.athlete.is_none() =>
+            {
+                None
+            }
             Err(failure) => return Err(failure),
         };
         // Now it may turn out to be the grant of the login in force.
@@ -91,15 +96,16 @@ async fn look(vault: &dyn Vault, app: &App, given: &Pair) -> Result<Option<Pair>
     Ok(successor.map(|login| login.pairs.current.clone()))
 }
 
-/// Makes a pair that was read from an answer durable, whatever another run writes meanwhile.
-async fn keep(vault: &dyn Vault, login: &Login) -> Result<(), StoreError> {
+/// Makes a pair that was read from an answer durable, whatever another run writes meanwhile; returns what is
+/// stored now.
+async fn keep(vault: &dyn Vault, login: &Login) -> Result<Login, StoreError> {
     loop {
         let there = vault.get_fresh(SecretName::StravaLogin).await?;
         let version = there.as_ref().map_or(Version::ABSENT, |(_, version)| *version);
         let stored = there.and_then(|(secret, _)| Login::read(&secret).ok());
-        let text = stored.map_or_else(|| login.clone(), |stored| beside(stored, login)).write();
-        match vault.replace(SecretName::StravaLogin, version, &text).await {
-            Ok(_) => return Ok(()),
+        let new = stored.map_or_else(|| login.clone(), |stored| beside(stored, login));
+        match vault.replace(SecretName::StravaLogin, version, &new.write()).await {
+            Ok(_) => return Ok(new),
             // Bounded by the other writer: a run whose lease has ended.
             Err(PutError::Conflict) => {}
             Err(PutError::Store(error)) => return Err(error),

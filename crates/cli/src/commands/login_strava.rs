@@ -140,7 +140,10 @@ fn page(outcome: &Result<Login, CommandError>) -> Page {
         Ok(login) => {
             let who = login.athlete().map_or("you".to_owned(), ToString::to_string);
             let warning = match login.scopes().grant() {
-                Grant::Short(warning) => Some(warning),
+                Grant::Short(warning) => {
+                    let (what, cure) = what_and_cure(&warning);
+                    Some(format!("{}. {}.", sentence(what), sentence(cure)))
+                }
                 Grant::Enough | Grant::Useless(_) => None,
             };
             Page::signed_in(&who, warning.as_deref())
@@ -401,12 +404,14 @@ fn not_granted(error: &AnswerError) -> CommandError {
     CommandError::new(kind, error.to_string(), help)
 }
 
-/// `text` ends with the cure, behind a semicolon.
 fn unticked(text: &str) -> CommandError {
-    let (what, cure) = text
-        .rsplit_once("; ")
-        .unwrap_or((text, "run `fitferry login strava` again and leave every box ticked"));
+    let (what, cure) = what_and_cure(text);
     CommandError::new(Kind::LoginDenied, what, format!("{}.", sentence(cure)))
+}
+
+/// `text` ends with the cure, behind a semicolon.
+fn what_and_cure(text: &str) -> (&str, &str) {
+    text.rsplit_once("; ").unwrap_or((text, "run `fitferry login strava` again and leave every box ticked"))
 }
 
 fn nobody_answered() -> CommandError {

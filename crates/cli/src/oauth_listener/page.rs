@@ -82,7 +82,7 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--back:#12161c;--card:#1b212a;--ink:#e8ecf2;--soft:#a5afbd;\
 --line:#2d3643;--good:#5fd08a;--mixed:#f0b454;--bad:#ff8a80}}\
 *{box-sizing:border-box}\
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.25rem;background:var(--back);\
+body{margin:0;min-height:100vh;min-height:100dvh;display:grid;place-items:center;padding:1.25rem;background:var(--back);\
 color:var(--ink);font:1.0625rem/1.55 system-ui,sans-serif}\
 main{width:100%;max-width:34rem;padding:2rem;background:var(--card);border:1px solid var(--line);\
 border-radius:.9rem;overflow-wrap:anywhere}\
@@ -91,7 +91,7 @@ font-size:1.3rem;font-weight:700}\
 .good .sign{color:var(--good)}.mixed .sign{color:var(--mixed)}.bad .sign{color:var(--bad)}\
 h1{margin:1.1rem 0 .6rem;font-size:1.5rem;line-height:1.25}\
 p{margin:.6rem 0 0}p:last-child{color:var(--soft)}\
-code{padding:.1em .35em;border-radius:.3em;background:var(--back);font:.9em ui-monospace,monospace}";
+code{display:inline-block;max-width:100%;padding:.1em .35em;border-radius:.3em;background:var(--back);font:.9em ui-monospace,monospace}";
 
 /// With what stands in backticks set as code.
 fn marked(text: &str) -> String {

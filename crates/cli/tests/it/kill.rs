@@ -20,7 +20,7 @@ use crate::home::{Home, add_run, world};
 
 /// Where the run is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Point {
+pub enum Point {
     /// The n-th request, in this phase.
     Request(usize, Phase),
     /// The n-th write to the store's log.
@@ -75,8 +75,7 @@ fn story(point: Point) -> bool {
 
     trap.arm(point, home.mark());
     let mut child = home.start(&["sync", "--json"]);
-    let pid = i32::try_from(child.id()).expect("a process id");
-    trap.pid.store(pid, Ordering::SeqCst);
+    trap.is_for(&child);
     if let Point::Write(n) = point {
         kill_at_write(n, &watch, &mut child);
     }
@@ -113,13 +112,13 @@ fn is_of_log(event: &InotifyEvent) -> bool {
 
 /// Kills the client at a request.
 #[derive(Clone, Default)]
-struct Trap {
+pub struct Trap {
     armed: Arc<Mutex<Option<(usize, Phase)>>>,
     pid: Arc<AtomicI32>,
 }
 
 impl Trap {
-    fn arm(&self, point: Point, mark: usize) {
+    pub fn arm(&self, point: Point, mark: usize) {
         let at = match point {
             Point::Request(n, phase) => Some((mark + n, phase)),
             Point::Write(_) => None,
@@ -127,11 +126,15 @@ impl Trap {
         *self.armed.lock().expect("no hook panics") = at;
     }
 
-    fn disarm(&self) {
+    pub fn is_for(&self, child: &Child) {
+        self.pid.store(i32::try_from(child.id()).expect("a process id"), Ordering::SeqCst);
+    }
+
+    pub fn disarm(&self) {
         *self.armed.lock().expect("no hook panics") = None;
     }
 
-    fn sees(&self, event: &RequestEvent) {
+    pub fn sees(&self, event: &RequestEvent) {
         let armed = *self.armed.lock().expect("no hook panics");
         if armed == Some((event.request.seq, event.phase)) {
             // The request may come before the parent has noted whose it is.

@@ -5,12 +5,18 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use fitferry_sandbox::{Options, garmin, strava};
+use fitferry_core::ports::{SecretName, Vault as _};
+use fitferry_sandbox::{Options, Phase, RequestEvent, World, garmin, strava};
+use fitferry_store::SqliteStore;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::home::{Home, Ran, world};
+use crate::home::{Home, Ran, add_run, list, world};
+use crate::kill::{Point, Trap};
 
 #[test]
 fn granted_in_the_browser_the_login_is_kept_and_the_page_says_so() {
@@ -84,6 +90,19 @@ fn a_port_in_use_is_told_with_the_key_that_chooses_another() {
 }
 
 #[test]
+fn nobody_answers_for_five_minutes_and_the_login_ends() {
+    let home = newcomer();
+    let mut login = home.home.command(&["login", "strava", "--json"]);
+    login.env("FITFERRY_STRAVA__CLIENT_SECRET", strava::CLIENT_SECRET);
+    let ran: Ran = hurried(&login).output().unwrap().into();
+    assert_eq!(ran.exit, Some(3), "{ran:?}");
+    assert_eq!(ran.json()["error"]["kind"], "login_timeout");
+    assert!(ran.stderr.contains("--no-browser"), "{ran:?}");
+    assert_eq!(home.home.mark(), 0, "no request was made");
+    TcpListener::bind(("127.0.0.1", home.port)).expect("the port is free again");
+}
+
+#[test]
 fn without_a_browser_here_the_answer_is_pasted() {
     let home = newcomer();
     let mut child = home.started(&["login", "strava", "--client-secret-stdin", "--no-browser"]);
@@ -123,6 +142,63 @@ fn get_token_signs_in_first_and_prints_the_token_and_nothing_else() {
     let again = home.home.run(&["login", "strava", "--print-refresh-token"]);
     assert_eq!((again.exit, again.stdout.trim()), (Some(0), token.as_str()), "{again:?}");
     assert_eq!(home.home.mark(), mark, "the stored token needs no request");
+}
+
+#[test]
+fn make_get_token_signs_in_and_prints_the_token_and_nothing_else() {
+    let home = newcomer();
+    let program = home.home.command(&[]);
+    let mut make = Command::new("make");
+    make.args(["get-token", &format!("FITFERRY={}", env!("CARGO_BIN_EXE_fitferry"))])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .env_clear()
+        .envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .env("FITFERRY_STRAVA__CLIENT_SECRET", strava::CLIENT_SECRET)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (ran, page) = home.answered(make.spawn().unwrap(), |form| form);
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    assert!(page.contains("Signed in to Strava"), "{page}");
+    let token = ran.stdout.strip_suffix('\n').unwrap();
+    assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{ran:?}");
+    assert_eq!(home.home.run(&["login", "strava", "--print-refresh-token"]).stdout, ran.stdout);
+}
+
+#[test]
+fn an_import_that_was_killed_after_the_trade_goes_on_with_the_same_token() {
+    for is_there in [false, true] {
+        let mut world = world();
+        world.strava.settings.rotation = strava::Rotation::Always;
+        let trap = Trap::default();
+        let hook = trap.clone();
+        let options = Options {
+            on_request: Some(Arc::new(move |event: &RequestEvent| hook.sees(event))),
+            ..Options::default()
+        };
+        let mut home = newcomer_in(world, options);
+        if is_there {
+            assert_eq!(home.strava_login(&[], |form| form).0.exit, Some(0));
+        }
+        let now = home.home.sandbox.clock().now();
+        let scopes = ["read", "activity:read_all", "activity:write"];
+        let token = home.home.world().strava_login(&scopes, now).refresh_token;
+        let login = ["login", "strava", "--client-secret-stdin", "--refresh-token-stdin", "--json"];
+        let lines = format!("{}\n{token}\n", strava::CLIENT_SECRET);
+
+        // The trade is the first request.
+        trap.arm(Point::Request(2, Phase::Before), home.home.mark());
+        let mut child = home.started(&login);
+        trap.is_for(&child);
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert_eq!(Ran::from(child.wait_with_output().unwrap()).exit, None, "it was killed");
+        trap.disarm();
+
+        let again = home.finished(&login, &lines);
+        assert_eq!(again.exit, Some(0), "{is_there}: {again:?}");
+        let status = home.home.run(&["status", "--json"]).json();
+        assert_eq!(status["logins"]["strava"]["ok"], true, "{status}");
+    }
 }
 
 #[test]
@@ -226,6 +302,40 @@ fn garmins_key_comes_from_standard_input_a_variable_a_file_or_garmins_own_place(
     assert_eq!(kind()["ok"], true, "a login that never worked does not replace one that did");
 }
 
+#[test]
+fn another_tools_garmin_tokens_are_taken_over_and_renewed() {
+    let mut world = world();
+    add_run(&mut world, "Morning Run", 1.0);
+    let mut home = newcomer_in(world, Options::default());
+    let app = "GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2";
+    let now = home.home.sandbox.clock().now();
+    let pair = home.home.world().garmin_login(app, now);
+    let file = home.home.path().join("garmin_tokens.json");
+    let tokens = json!({
+        "di_token": pair.access_token, "di_refresh_token": pair.refresh_token, "di_client_id": app,
+    });
+    std::fs::write(&file, tokens.to_string()).unwrap();
+    let login = home.home.run(&["login", "garmin", "--import", file.to_str().unwrap(), "--json"]);
+    assert_eq!(login.exit, Some(0), "{login:?}");
+    assert!(login.stderr.contains("signed out"), "{login:?}");
+    assert_eq!(home.strava_login(&[], |form| form).0.exit, Some(0));
+    let published =
+        home.home.sync_until_settled().iter().map(|tick| list(tick, "published").len()).sum::<usize>();
+    assert_eq!(published, 1);
+    assert_eq!(home.garmin_tokens()["current"]["refresh"], pair.refresh_token, "nothing was renewed yet");
+
+    // Twice, since only the pair that the first renewal brought can be renewed again.
+    let mut before = json!(pair.refresh_token);
+    for _ in 0..2 {
+        home.home.world().garmin.tokens.revoke_bearers(garmin::ATHLETE);
+        home.home.sync(0);
+        let stored = home.garmin_tokens();
+        assert_eq!(stored["before"]["refresh"], before);
+        assert_ne!(stored["current"]["refresh"], before);
+        before = stored["current"]["refresh"].clone();
+    }
+}
+
 /// A home with a browser: a program that writes down the address and leaves the rest to the test.
 struct Newcomer {
     home: Home,
@@ -234,7 +344,11 @@ struct Newcomer {
 }
 
 fn newcomer() -> Newcomer {
-    let mut home = Home::new(world(), Options::default());
+    newcomer_in(world(), Options::default())
+}
+
+fn newcomer_in(world: World, options: Options) -> Newcomer {
+    let mut home = Home::new(world, options);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let browser = home.path().join("browser");
     let script = "#!/bin/sh\nprintf %s \"$1\" > \"$FITFERRY_HOME/url.part\"\nmv \"$FITFERRY_HOME/url.part\" \"$FITFERRY_HOME/url\"\n";
@@ -250,18 +364,32 @@ impl Newcomer {
     /// `login strava` with a person who fills in the form of Strava's page as `person` says; how it ended,
     /// and the page that the browser ended at.
     fn strava_login(&mut self, flags: &[&str], person: impl FnOnce(String) -> String) -> (Ran, String) {
-        let _ = std::fs::remove_file(self.home.path().join("url"));
         let mut child = self.started(&[&["login", "strava", "--client-secret-stdin"], flags].concat());
         writeln!(child.stdin.take().unwrap(), "{}", self.secret).unwrap();
+        self.answered(child, person)
+    }
+
+    /// The person's part in a login that has started.
+    fn answered(&self, mut child: Child, person: impl FnOnce(String) -> String) -> (Ran, String) {
+        let file = self.home.path().join("url");
         let url = loop {
-            if let Ok(url) = std::fs::read_to_string(self.home.path().join("url")) {
+            if let Ok(url) = std::fs::read_to_string(&file) {
                 break url;
             }
             assert!(child.try_wait().unwrap().is_none(), "{:?}", child.wait_with_output());
             std::thread::yield_now();
         };
+        std::fs::remove_file(file).unwrap();
         let page = get(&consent(&url, person));
         (child.wait_with_output().unwrap().into(), page)
+    }
+
+    /// The stored login to Garmin.
+    fn garmin_tokens(&self) -> Value {
+        let store = SqliteStore::open_for_reading(&self.home.store()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let login = runtime.block_on(store.athlete("me").get(SecretName::GarminLogin)).unwrap();
+        serde_json::from_str(login.unwrap().0.expose_secret()).unwrap()
     }
 
     fn started(&self, arguments: &[&str]) -> Child {
@@ -274,6 +402,21 @@ impl Newcomer {
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap().into()
     }
+}
+
+/// The same command in a time that runs 150 times as fast, where there is a `faketime` to make it.
+fn hurried(command: &Command) -> Command {
+    let is_there = Command::new("faketime").arg("--version").output().is_ok();
+    let mut hurried = Command::new(if is_there { "faketime".as_ref() } else { command.get_program() });
+    if is_there {
+        hurried.args(["-f", "+0 x150"]).arg(command.get_program());
+    }
+    hurried
+        .args(command.get_args())
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(Stdio::null());
+    hurried
 }
 
 /// Plays the person at Strava's page; where Strava sends the browser to.

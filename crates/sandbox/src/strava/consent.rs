@@ -117,8 +117,8 @@ impl Strava {
                 let meaning =
                     SCOPES.iter().find(|(known, _)| known == scope).map_or("", |(_, meaning)| meaning);
                 format!(
-                    "<li><label><input type=\"checkbox\" name=\"granted\" value=\"{scope}\" checked> \
-                     {meaning} <small>({scope})</small></label></li>\n"
+                    "<li><label><input type=\"checkbox\" name=\"granted\" value=\"{scope}\" checked>\
+                     <span>{meaning} <small>({scope})</small></span></label></li>\n"
                 )
             })
             .collect();
@@ -149,10 +149,18 @@ impl Strava {
     }
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;background:#f4f4f2;color:#222;margin:0}\
-    main{max-width:32rem;margin:4rem auto;padding:2rem;background:#fff;border-radius:8px}\
-    h1{font-size:1.4rem;margin-top:0}ul{list-style:none;padding:0}li{margin:.4rem 0}\
-    small{color:#777}button{font:inherit;padding:.5rem 1.2rem;border:1px solid #bbb;border-radius:4px;background:#fff}\
+const STYLE: &str = "\
+    :root{color-scheme:light dark;--back:#f4f4f2;--card:#fff;--ink:#222;--soft:#6b6b6b;--line:#bbb}\
+    @media(prefers-color-scheme:dark){:root{--back:#161615;--card:#222221;--ink:#ececea;--soft:#a3a3a0;--line:#555}}\
+    *{box-sizing:border-box}\
+    body{font:16px/1.5 system-ui,sans-serif;background:var(--back);color:var(--ink);margin:0;padding:1.25rem}\
+    main{max-width:36rem;margin:min(4rem,6vh) auto;padding:2rem;background:var(--card);border-radius:8px;\
+    overflow-wrap:anywhere}\
+    h1{font-size:1.4rem;line-height:1.3;margin-top:0}ul{list-style:none;padding:0}li{margin:.5rem 0}\
+    label{display:flex;gap:.6rem}input[type=checkbox]{flex:none;width:1.1rem;height:1.1rem;margin:.2rem 0 0;\
+    accent-color:#d94f00}small{color:var(--soft)}\
+    button{font:inherit;margin:.5rem .5rem 0 0;padding:.5rem 1.2rem;border:1px solid var(--line);border-radius:4px;\
+    background:transparent;color:inherit}\
     #authorize{background:#d94f00;border-color:#d94f00;color:#fff}";
 
 fn leave(asked: &Asked, fields: &[(&str, &str)]) -> Reply {

@@ -727,8 +727,7 @@ fn full_row(id: u64) -> Row {
 }
 
 pub(crate) fn full_head() -> Head {
-    let pause =
-        |cause, until| Some(Pause { cause, until, what: "as it was seen".to_owned(), key: None });
+    let pause = |cause, until| Some(Pause { cause, until, what: "as it was seen".to_owned(), key: None });
     let mut head = Head {
         fingerprint: Some(u64::MAX),
         next_due: Some(noon()),

@@ -152,6 +152,20 @@ async fn a_pair_of_the_login_in_force_is_its_renewal() {
 }
 
 #[tokio::test]
+async fn whose_token_it_is_may_stay_untold_but_not_beside_somebodys_login() {
+    let other = changed(|text| text["athlete"]["id"] = json!(7));
+    for (there, expected) in [("rubbish", None), (other.as_str(), Some("down 503"))] {
+        let bench = Bench::with(there, |request: &Request| match request.path() {
+            "/api/v3/athlete" => Reply::html(503, ""),
+            _ => good(request),
+        })
+        .await;
+        let error = import(&bench, GIVEN).await.err().map(|failure| name(&failure.error));
+        assert_eq!(error.as_deref(), expected);
+    }
+}
+
+#[tokio::test]
 async fn what_another_run_writes_meanwhile_is_kept_too() {
     let theirs = changed(|text| {
         text["athlete"]["id"] = json!(7);
