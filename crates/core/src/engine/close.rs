@@ -77,7 +77,7 @@ impl Tick<'_> {
             requests: self.ports.meter.read() - self.before,
             budget: self.head.budget.map(|view| view.seen_at(now)),
             notes: self.notes.clone(),
-            trouble: self.what_is_wrong(halt, now),
+            trouble: self.what_is_wrong(halt),
             would: Vec::new(),
             rows,
             head: self.head,
@@ -95,17 +95,20 @@ impl Tick<'_> {
         }
     }
 
-    fn what_is_wrong(&self, halt: Option<Halt>, now: Timestamp) -> Option<Trouble> {
+    /// Pauses count as they stood when the tick began and decided by them: one that ended a moment ago has
+    /// kept it from its work all the same.
+    fn what_is_wrong(&self, halt: Option<Halt>) -> Option<Trouble> {
+        let began = self.started;
         let pause = |service: Service| {
             let error = self.trouble.get(&service);
-            match (error, self.head.paused(service, now)) {
+            match (error, self.head.paused(service, began)) {
                 (Some(error), _) => Some(Trouble::Port(error.clone())),
                 (None, Some(pause)) => Some(Trouble::Port(pause.as_error(service))),
                 (None, None) => None,
             }
         };
         let because = |service: Service, causes: &[PauseCause]| {
-            self.head.paused(service, now).is_some_and(|pause| causes.contains(&pause.cause))
+            self.head.paused(service, began).is_some_and(|pause| causes.contains(&pause.cause))
         };
         let services = [Service::Garmin, Service::Strava];
         match halt {
