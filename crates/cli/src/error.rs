@@ -236,7 +236,8 @@ impl From<PortError> for CommandError {
                 Kind::AppInactive,
                 "Strava serves an application only while its owner has a subscription. Subscribe, press the \
                  button that reactivates the application at https://www.strava.com/settings/api (it does not \
-                 happen by itself), then run `fitferry sync`."
+                 happen by itself), then run `fitferry login strava`; without that `fitferry sync` asks \
+                 Strava again a day later."
                     .to_owned(),
             ),
             PortError::BudgetFull { .. } => (

@@ -40,6 +40,8 @@ struct StoredRow {
     #[serde(default, skip_serializing_if = "is_default")]
     failed_downloads: u32,
     #[serde(default, skip_serializing_if = "is_default")]
+    put_offs: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
     sends: u32,
     #[serde(default, skip_serializing_if = "is_default")]
     counted_resends: u32,
@@ -150,6 +152,7 @@ impl From<&Row> for StoredRow {
             first_seen,
             download_begun,
             failed_downloads,
+            put_offs,
             sends,
             counted_resends,
             resends_after_5xx,
@@ -171,6 +174,7 @@ impl From<&Row> for StoredRow {
             first_seen: *first_seen,
             download_begun: *download_begun,
             failed_downloads: *failed_downloads,
+            put_offs: *put_offs,
             sends: *sends,
             counted_resends: *counted_resends,
             resends_after_5xx: *resends_after_5xx,
@@ -271,6 +275,7 @@ impl StoredRow {
             first_seen: self.first_seen,
             download_begun: self.download_begun,
             failed_downloads: self.failed_downloads,
+            put_offs: self.put_offs,
             sends: self.sends,
             counted_resends: self.counted_resends,
             resends_after_5xx: self.resends_after_5xx,
@@ -431,7 +436,7 @@ mod tests {
             waits,
             timestamp(),
             moments,
-            any::<([u32; 5], [bool; 4])>(),
+            any::<([u32; 6], [bool; 4])>(),
             maybe(claim),
             maybe(file()),
             collection::vec(history, 0..5),
@@ -440,8 +445,9 @@ mod tests {
                 |(activity, state, waits, first_seen, moments, plain, duplicate, file, history)| {
                     let (not_before, cause) = waits;
                     let [download_begun, first_absent] = moments;
-                    let ([failed_downloads, sends, counted_resends, resends_after_5xx, confirms], flags) =
-                        plain;
+                    let (counts, flags) = plain;
+                    let [failed_downloads, put_offs, sends, counted_resends, resends_after_5xx, confirms] =
+                        counts;
                     let [last_send_5xx, force, skip_noted, by_hand] = flags;
                     Row {
                         activity,
@@ -451,6 +457,7 @@ mod tests {
                         first_seen,
                         download_begun,
                         failed_downloads,
+                        put_offs,
                         sends,
                         counted_resends,
                         resends_after_5xx,

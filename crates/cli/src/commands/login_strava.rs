@@ -3,7 +3,7 @@
 //! The person's part comes first, without the lease, since it may take minutes; then the lease is taken,
 //! the code is traded and the login is kept.
 
-use fitferry_core::ports::{Lease as _, SecretName, Service, Vault};
+use fitferry_core::ports::{AppId, Budget as _, Lease as _, SecretName, Service, Vault};
 use fitferry_strava::login::{App as StravaApp, Grant, Login, stored};
 use fitferry_strava::oauth::{self, AnswerError, Granted};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -354,6 +354,8 @@ async fn import(
     // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
     context.stop_with(&app.clock);
     let kept = async {
+        // The requests that prove it must not meet the pause that this login is the cure of (*Blame*).
+        app.store.clear(&AppId(application.client_id.clone())).await?;
         let login = oauth::import_refresh_token(&app.connection, &*app.athlete, application, token)
             .await
             .map_err(|failure| refused(failure.into()))?;

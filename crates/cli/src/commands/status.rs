@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fitferry_core::head::{Head, PauseCause};
 use fitferry_core::ledger::{Row, Shown, StateName};
-use fitferry_core::ports::{Clock as _, Ledger as _, SecretName, Service, Vault};
+use fitferry_core::ports::{Budget as _, Clock as _, Ledger as _, SecretName, Service, Vault};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -83,7 +83,8 @@ async fn read(context: &Context, now: Timestamp) -> Result<Status, CommandError>
                 ends: login.and_then(|login| login.ends()),
             });
         }
-        if let Ok(Some(login)) = fitferry_strava::login::stored(&athlete).await {
+        let strava = fitferry_strava::login::stored(&athlete).await;
+        if let Ok(Some(login)) = &strava {
             status.strava = Some(Strava {
                 ok: !login_needed(Service::Strava) && login.scopes().has("activity:write"),
                 scopes: login.scopes().iter().map(str::to_owned).collect(),
@@ -92,6 +93,10 @@ async fn read(context: &Context, now: Timestamp) -> Result<Status, CommandError>
             });
         }
         status.counts = counts(&athlete, &status.head, now).await?;
+        if let Ok(Some(login)) = &strava {
+            // The head's copy is the last tick's, and other athletes may share the application.
+            status.head.budget = Some(store.view(&login.app_id(), now).await?);
+        }
     }
     if settings.secret(SecretKey::GarminApiKey)?.is_some() {
         status.garmin = Some(Garmin { kind: "personal", ok: true, ends: None });

@@ -19,7 +19,7 @@ pub async fn run(context: &Context, args: &WatchArgs) -> Result<u8, CommandError
     let app = App::open(context.settings.clone())?;
     context.stop_with(&app.clock);
     let every = args.every.unwrap_or(app.settings.every).unsigned_abs();
-    context.say.line(&format!("Watching, every {} s. Ctrl-C ends it.", every.as_secs()));
+    context.say.line(&format!("Watching, every {} s. Ctrl-C ends it.", every.as_secs_f64()));
     let mut said: Option<String> = None;
     loop {
         let began = app.clock.monotonic();

@@ -13,6 +13,8 @@ use crate::ports::{Answer, Failure, PortError, Service};
 /// A skew that is told.
 const SKEW_TOLD: SignedDuration = SignedDuration::from_secs(30);
 const INACTIVE: SignedDuration = SignedDuration::from_hours(24);
+/// A `Retry-After` of next century is a mistake; nobody can clear the pause of a 429.
+const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// The least wait after a Garmin 429 doubles up to this.
 const LIMITED_MINUTES_MAX: u32 = 15;
 
@@ -68,7 +70,7 @@ impl Tick<'_> {
                 let minutes = (self.head.garmin_429_minutes * 2).clamp(1, LIMITED_MINUTES_MAX);
                 self.head.garmin_429_minutes = minutes;
                 let least = timing.scaled(SignedDuration::from_mins(i64::from(minutes)));
-                let asked = retry_after.map(to_signed).unwrap_or_default();
+                let asked = retry_after.map(to_signed).unwrap_or_default().min(RETRY_AFTER_MAX);
                 (PauseCause::Limit, after(least.max(asked)).max(*until))
             }
             PortError::Limited { service: Service::Strava, until, .. } => {

@@ -172,19 +172,23 @@ impl Tick<'_> {
     /// (*Same activity*).
     pub(super) async fn duplicate(
         &mut self,
-        row: Row,
+        mut row: Row,
         of: Option<StravaId>,
         text: String,
     ) -> Result<(), Halt> {
         let id = row.id();
+        let claim = DuplicateClaim { of, text };
         if of.is_some_and(|of| self.eyes.get(of).is_none())
             && let Some(window) = window_of(&row, self.strava_now())
         {
-            // The look may settle the row by itself; if it fails, the claim is looked into later.
+            // The look may settle the row by itself, as the duplicate that Strava calls it; if it fails, the
+            // claim is looked into later.
+            row.duplicate_unseen(claim.clone(), self.now(), &self.settings.timing);
+            self.keep(row).await?;
             self.find(window).await?;
         }
         let Some(row) = self.row(id) else { return Ok(()) };
-        self.decide_claim(row, DuplicateClaim { of, text }).await
+        self.decide_claim(row, claim).await
     }
 
     /// Decides a claim by what this tick has seen.

@@ -66,7 +66,7 @@ impl Tick<'_> {
             started: self.started,
             finished: now,
             dry_run: false,
-            listed: self.listed,
+            listed: self.listed.len(),
             new: self.new,
             waiting,
             open: if self.open_loaded {

@@ -122,7 +122,7 @@ impl Tick<'_> {
         let Some(newest) = self.page(walk.next(LOOK_PAGE, None, None)).await? else {
             return Ok(());
         };
-        self.listed += newest.len();
+        self.listed.extend(newest.iter().map(|listed| listed.id));
         let print = fingerprint(&newest);
         let forgiven = self.head.garmin_pause.is_none()
             && self.head.garmin_rung == 0
@@ -151,7 +151,7 @@ impl Tick<'_> {
                 // Nothing is put before the last page was read: the next look must meet the gap again.
                 return Ok(());
             };
-            self.listed += next.len();
+            self.listed.extend(next.iter().map(|listed| listed.id));
             page = next;
         };
         if cut {
@@ -206,7 +206,7 @@ impl Tick<'_> {
             let Some(page) = self.page(walk.next(SWEEP_PAGE, from, running.reached)).await? else {
                 return Ok(Part::Failed);
             };
-            self.listed += page.len();
+            self.listed.extend(page.iter().map(|listed| listed.id));
             let fresh = walk.fresh(page);
             // A short page is no proof of the end; one that shows nothing new is.
             if fresh.is_empty() || walk.pages() >= SWEEP_PAGES_MAX {

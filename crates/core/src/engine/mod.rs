@@ -154,7 +154,8 @@ struct Tick<'a> {
     link_look_due: bool,
     last_upload: Option<Duration>,
     rounds: usize,
-    listed: usize,
+    /// What Garmin showed, however often.
+    listed: BTreeSet<GarminId>,
     new: usize,
     notes: Vec<Note>,
     /// Services that answered well, and those that did not, in this tick.
@@ -196,7 +197,7 @@ impl<'a> Tick<'a> {
             link_look_due: false,
             last_upload: None,
             rounds: 0,
-            listed: 0,
+            listed: BTreeSet::new(),
             new: 0,
             notes: Vec::new(),
             well: BTreeSet::new(),

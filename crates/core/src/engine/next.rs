@@ -113,7 +113,7 @@ pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
     }
     let garmin_paused = facts.head.paused(Service::Garmin, facts.now).is_some();
     let mut wanted: Vec<&Row> = due(facts).filter(|row| row.state == State::Wanted).collect();
-    wanted.sort_by_key(|row| (row.start().unwrap_or(Timestamp::MAX), row.id()));
+    wanted.sort_by_key(|row| (row.goes_last(), row.start().unwrap_or(Timestamp::MAX), row.id()));
     if let Some(row) = wanted.first().filter(|_| !garmin_paused) {
         return Some(Step::Carry(row.id()));
     }
@@ -326,6 +326,16 @@ mod tests {
         scene.head.link.on = None;
         assert!(matches!(scene.next(), Some(Step::LookForLink(_))));
         assert_eq!(Scene::of(rows()).having_looked(0).next(), Some(Step::Carry(GarminId(2))));
+    }
+
+    #[test]
+    fn what_a_service_fails_at_three_times_goes_last() {
+        let first_after = |put_offs| {
+            let oldest = Row { put_offs, ..row(1, -5_000, State::Wanted) };
+            Scene::of([oldest, row(2, -100, State::Wanted)]).having_looked(0).next()
+        };
+        assert_eq!(first_after(2), Some(Step::Carry(GarminId(1))));
+        assert_eq!(first_after(3), Some(Step::Carry(GarminId(2))));
     }
 
     #[test]

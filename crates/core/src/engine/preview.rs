@@ -27,24 +27,26 @@ pub async fn preview(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Rep
         settings,
         run,
         head: Head::default(),
-        listed: 0,
+        listed: BTreeSet::new(),
         unknown: Vec::new(),
         open: Vec::new(),
         would: Vec::new(),
     };
     let trouble = preview.work().await.err();
     let now = ports.clock.now();
+    // The head's copy is the last tick's; this look was charged since.
+    let budget = ports.destination.budget(now).await.ok().flatten().or(preview.head.budget);
     Report {
         started,
         finished: now,
         dry_run: true,
-        listed: preview.listed,
+        listed: preview.listed.len(),
         new: preview.unknown.len(),
         rows: Vec::new(),
         waiting: Vec::new(),
         open: OpenCounts::of(preview.open.iter(), &preview.head, now),
         requests: ports.meter.read() - before,
-        budget: preview.head.budget.map(|view| view.seen_at(now)),
+        budget: budget.map(|view| view.seen_at(now)),
         notes: Vec::new(),
         trouble,
         would: preview.would,
@@ -57,7 +59,7 @@ struct Preview<'a> {
     settings: &'a Settings,
     run: Run<'a>,
     head: Head,
-    listed: usize,
+    listed: BTreeSet<GarminId>,
     unknown: Vec<Listed>,
     open: Vec<Row>,
     would: Vec<Would>,
@@ -105,7 +107,8 @@ impl Preview<'_> {
         }
         let looked = self.find(&wanted).await;
         let found = looked.as_deref().unwrap_or_default();
-        for row in wanted {
+        // Without a look nothing is known of those that would go.
+        for row in wanted.into_iter().filter(|_| looked.is_ok()) {
             let there = found.iter().any(|found| matching::same(&row, found).is_some());
             let action = if there { WouldAction::AlreadyThere } else { WouldAction::Upload };
             self.would.push(Would { row, action });
@@ -150,7 +153,7 @@ impl Preview<'_> {
 
     async fn page(&mut self, page: crate::ports::Page) -> Result<Vec<Listed>, Trouble> {
         let listed = self.ports.source.list(page).await.map_err(port)?.value;
-        self.listed += listed.len();
+        self.listed.extend(listed.iter().map(|listed| listed.id));
         Ok(listed)
     }
 

@@ -110,7 +110,10 @@ impl Report {
 
     /// Whether this tick rejected an activity, or made one wait because of a failure.
     pub fn has_failures(&self) -> bool {
-        self.rejected().next().is_some() || self.waiting.iter().any(|(_, _, cause)| cause.is_failure())
+        let submitted = self.rows.iter().filter(|row| matches!(row.state, State::Submitted { .. }));
+        let mut causes =
+            self.waiting.iter().map(|(_, _, cause)| *cause).chain(submitted.filter_map(|row| row.cause));
+        self.rejected().next().is_some() || causes.any(Cause::is_failure)
     }
 
     /// Ids of the rows that this tick changed.

@@ -189,6 +189,7 @@ impl Tick<'_> {
             }
             singly.truncate(SINGLY_AFTER_LIST_MAX);
         }
+        let asked = singly.clone();
         for id in singly {
             let Some(row) = self.row(id) else { continue };
             let State::Submitted { upload, .. } = row.state else { continue };
@@ -198,6 +199,19 @@ impl Tick<'_> {
                     self.processed(row, processing).await?;
                 }
                 Err(failure) => return self.blame(Service::Strava, failure),
+            }
+        }
+        if last { self.look_for_silent(&asked).await } else { Ok(()) }
+    }
+
+    /// An upload that an earlier tick did not see settled is asked for by its id, then looked for in the
+    /// list: Strava may have forgotten the id and show the activity.
+    async fn look_for_silent(&mut self, asked: &[GarminId]) -> Result<(), Halt> {
+        let is_silent = |id: &GarminId| self.open.get(id).is_some_and(|row| row.confirms > 0);
+        let silent: Vec<GarminId> = asked.iter().copied().filter(is_silent).collect();
+        for (window, _) in self.stretches(&silent) {
+            if self.eyes.cover(&window, self.ports.clock.monotonic()).is_none() && !self.find(window).await? {
+                return Ok(());
             }
         }
         Ok(())
@@ -253,7 +267,10 @@ impl Tick<'_> {
 
 /// The activity of a look that is the row's, our own upload before any other, and whether it is that.
 fn best_match<'a>(row: &Row, found: &'a [Found]) -> Option<(&'a Found, bool)> {
-    if let State::Submitted { upload, .. } = row.state {
+    let is_duplicate_of_unnamed = row.duplicate.as_ref().is_some_and(|claim| claim.of.is_none());
+    if let State::Submitted { upload, .. } = row.state
+        && !is_duplicate_of_unnamed
+    {
         // A submitted row is not settled by a look-alike: Strava has our file and will say what became of it.
         return found
             .iter()

@@ -56,6 +56,9 @@ pub struct Row {
     /// A download that began and did not end: if this is set when a tick begins, it killed the last one.
     pub download_begun: Option<Timestamp>,
     pub failed_downloads: u32,
+    /// How often a service failed at this one. That uses up no attempt (*Blame*), but from some point on the
+    /// others go first.
+    pub put_offs: u32,
     pub sends: u32,
     /// Re-sends that used up an attempt, and those after a 5xx, which did not.
     pub counted_resends: u32,
@@ -83,6 +86,8 @@ const OUTCOME_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Without `activity:read_all` no look proves absence; a doubt ends after this time, unsent.
 const DOUBT_WITHOUT_SIGHT: SignedDuration = SignedDuration::from_hours(24);
 const COUNTED_RESENDS_MAX: u32 = 2;
+/// A service may be down; if it fails this often at the same activity, that one goes last.
+const PUT_OFFS_IN_TURN: u32 = 3;
 
 fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
     moment.saturating_add(by).unwrap_or(Timestamp::MAX)
@@ -114,6 +119,7 @@ impl Row {
             first_seen: now,
             download_begun: None,
             failed_downloads: 0,
+            put_offs: 0,
             sends: 0,
             counted_resends: 0,
             resends_after_5xx: 0,
@@ -149,6 +155,11 @@ impl Row {
 
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.not_before.is_none_or(|moment| moment <= now)
+    }
+
+    /// Whether the others go first: what a service fails at time and again must not stop them.
+    pub fn goes_last(&self) -> bool {
+        self.put_offs >= PUT_OFFS_IN_TURN
     }
 
     /// The services that the next step of this row needs.
@@ -224,6 +235,7 @@ impl Row {
     /// The download ended without an answer about this activity: the service's trouble, no attempt used.
     pub fn download_put_off(&mut self) {
         self.download_begun = None;
+        self.put_offs = self.put_offs.saturating_add(1);
     }
 
     /// An answer about this very activity uses up its attempts: again after 2, 10, 60 min, 6 h, 24 h.
@@ -285,6 +297,7 @@ impl Row {
     pub fn not_taken(&mut self, why: &str, now: Timestamp) -> Result<(), Refused> {
         self.on(Event::NotTaken, now, format!("not sent: {why}"))?;
         self.sends = self.sends.saturating_sub(1);
+        self.put_offs = self.put_offs.saturating_add(1);
         if self.skip_noted {
             self.on(Event::UserSkips, now, "skipped by hand")?;
         }
@@ -435,7 +448,9 @@ impl Row {
 
     /// Strava says duplicate, of something that no look has shown: looked for again after `doubt`.
     pub fn duplicate_unseen(&mut self, claim: DuplicateClaim, now: Timestamp, timing: &Timing) {
-        self.note(now, format!("Strava: {}", claim.text));
+        if self.duplicate.as_ref() != Some(&claim) {
+            self.note(now, format!("Strava: {}", claim.text));
+        }
         self.duplicate = Some(claim);
         self.wait(later(now, timing.doubt), Cause::InDoubt);
     }
@@ -478,6 +493,7 @@ impl Row {
             if force { "to be sent by hand, as it is" } else { "to be sent, by hand" },
         )?;
         self.failed_downloads = 0;
+        self.put_offs = 0;
         self.counted_resends = 0;
         self.resends_after_5xx = 0;
         self.last_send_5xx = false;
