@@ -60,6 +60,20 @@ async fn a_file_that_is_never_served_is_asked_for_six_times_in_two_days() {
 }
 
 #[tokio::test]
+async fn a_download_that_always_meets_the_services_trouble_does_not_stop_the_others() {
+    let runner = Runner::new().await;
+    runner.tick().await;
+    let poisoned = runner.activity_ago(9, |activity| activity.parcel = Parcel::Html);
+    let younger: Vec<_> = (1..=3).map(|hour| runner.run_ago(hour)).collect();
+    runner.tick_for(SignedDuration::from_mins(40)).await;
+    for id in younger {
+        assert!(matches!(runner.state(id).await, State::Published { .. }), "{id}");
+    }
+    let row = runner.row(poisoned).await;
+    assert_eq!((row.state.clone(), row.attempts()), (State::Wanted, 0));
+}
+
+#[tokio::test]
 async fn a_file_that_is_served_later_crosses_then() {
     let runner = Runner::new().await;
     let later = runner.now() + SignedDuration::from_mins(5);
