@@ -26,7 +26,7 @@ pub(crate) fn ask(id: GarminId) -> Ask {
 
 pub(crate) fn read(id: GarminId, reply: &Reply) -> Result<Download, PortError> {
     match reply.status {
-        200..=299 => body(id, reply),
+        200..=299 => Ok(body(id, reply)),
         404 | 410 => Ok(Download::NoFile),
         // A server's bug about a file that is not there (dossier garmin.md §7).
         500 => Ok(Download::Unavailable(about(reply))),
@@ -43,24 +43,25 @@ fn about(reply: &Reply) -> String {
     }
 }
 
-fn body(id: GarminId, reply: &Reply) -> Result<Download, PortError> {
+fn body(id: GarminId, reply: &Reply) -> Download {
     match &reply.end {
         End::TooLong => {
             let detail = format!("the download has more than {} MB", ARCHIVE_BYTES_MAX / 1024 / 1024);
-            return Ok(Download::Unfit { reason: RejectReason::TooLarge, detail });
+            return Download::Unfit { reason: RejectReason::TooLarge, detail };
         }
         End::Cut(how) => {
             let bytes = reply.body.len();
-            return Ok(Download::Broken(format!("the download was cut after {bytes} bytes ({how})")));
+            return Download::Broken(format!("the download was cut after {bytes} bytes ({how})"));
         }
         End::Whole if reply.body.is_empty() => {
-            return Ok(Download::Broken("the download is empty".to_owned()));
+            return Download::Broken("the download is empty".to_owned());
         }
         End::Whole => {}
     }
     let recognised = content::is_zip(&reply.body) || content::kind(&reply.body).is_some();
     if !recognised && (reply.says_html() || content::is_web_page(&reply.body)) {
-        return Err(reply.refused("a web page instead of a file"));
+        // Garmin's list answered as it should a moment ago: this is about the file, which must end some day.
+        return Download::Broken("a web page instead of a file".to_owned());
     }
-    Ok(unpack(id, &reply.body))
+    unpack(id, &reply.body)
 }

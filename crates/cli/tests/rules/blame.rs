@@ -60,16 +60,40 @@ async fn a_file_that_is_never_served_is_asked_for_six_times_in_two_days() {
 }
 
 #[tokio::test]
-async fn a_download_that_always_meets_the_services_trouble_does_not_stop_the_others() {
+async fn a_web_page_instead_of_one_file_stops_nobody_and_ends_some_day() {
     let runner = Runner::new().await;
     runner.tick().await;
-    let poisoned = runner.activity_ago(9, |activity| activity.parcel = Parcel::Html);
+    let page = runner.activity_ago(9, |activity| activity.parcel = Parcel::Html);
     let younger: Vec<_> = (1..=3).map(|hour| runner.run_ago(hour)).collect();
-    runner.tick_for(SignedDuration::from_mins(40)).await;
+    runner.tick().await;
     for id in younger {
         assert!(matches!(runner.state(id).await, State::Published { .. }), "{id}");
     }
-    let row = runner.row(poisoned).await;
+    for _ in 0..34 {
+        runner.wait(SignedDuration::from_hours(1));
+        runner.tick().await;
+    }
+    assert!(matches!(runner.state(page).await, State::Rejected { reason: RejectReason::GarminError, .. }));
+}
+
+#[tokio::test]
+async fn what_the_service_fails_at_time_and_again_does_not_stop_the_others() {
+    let runner = Runner::new().await;
+    runner.tick().await;
+    let oldest = runner.run_ago(9);
+    let younger = runner.run_ago(1);
+    // Every other download is answered 502: the oldest one's, as long as it goes first.
+    let mark = runner.mark();
+    for _ in 0..3 {
+        runner.fault(Route::GarminDownload, When::Nth(1), What::Status(502));
+        runner.tick().await;
+        runner.wait(SignedDuration::from_mins(16));
+    }
+    assert_eq!(runner.asked(mark, Route::GarminDownload), 3);
+    runner.fault(Route::GarminDownload, When::Nth(2), What::Status(502));
+    runner.tick().await;
+    assert!(matches!(runner.state(younger).await, State::Published { .. }));
+    let row = runner.row(oldest).await;
     assert_eq!((row.state.clone(), row.attempts()), (State::Wanted, 0));
 }
 

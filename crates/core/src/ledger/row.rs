@@ -212,6 +212,10 @@ impl Row {
         self.not_before = None;
         self.cause = None;
         self.note(now, line);
+        // Whichever way a doubt ends without the activity on Strava, the user's word stands.
+        if self.skip_noted && matches!(self.state, State::Rejected { .. }) {
+            return self.on(Event::UserSkips, now, "skipped by hand");
+        }
         Ok(())
     }
 

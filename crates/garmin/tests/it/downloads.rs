@@ -43,11 +43,11 @@ async fn the_answers_to_a_download_are_told_apart() {
     let zip = |body: &[u8]| Reply::new(200, "application/x-zip-compressed", body);
     let cases = [
         (zip(&archive), "file"),
-        (Reply::html(200).with_header("x", "y"), "refused 200"),
+        (Reply::html(200).with_header("x", "y"), "broken"),
         (Reply::new(200, "text/html", archive.clone()), "file"),
         (Reply::new(200, "text/html", fit(1)), "file"),
-        (Reply::new(200, "application/octet-stream", "<!doctype html><html lang=en>"), "refused 200"),
-        (Reply::new(200, "text/html", "no"), "refused 200"),
+        (Reply::new(200, "application/octet-stream", "<!doctype html><html lang=en>"), "broken"),
+        (Reply::new(200, "text/html", "no"), "broken"),
         (Reply::new(200, "text/xml", "<gpx></gpx>"), "file"),
         (zip(&archive).cut(), "broken"),
         (zip(&archive[..archive.len() / 2]), "broken"),
