@@ -108,13 +108,14 @@ pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
     if facts.head.link.on.is_none() || facts.link_look_due {
         return Some(Step::LookForLink(link_window(facts.strava_now)));
     }
-    if let Some(window) = windows(facts).into_iter().next() {
-        return Some(Step::Find(window));
-    }
     let garmin_paused = facts.head.paused(Service::Garmin, facts.now).is_some();
     let mut wanted: Vec<&Row> = due(facts).filter(|row| row.state == State::Wanted).collect();
     wanted.sort_by_key(|row| (row.goes_last(), row.start().unwrap_or(Timestamp::MAX), row.id()));
-    if let Some(row) = wanted.first().filter(|_| !garmin_paused) {
+    let next = wanted.first().copied().filter(|_| !garmin_paused);
+    if let Some(window) = next_look(facts, next) {
+        return Some(Step::Find(window));
+    }
+    if let Some(row) = next {
         return Some(Step::Carry(row.id()));
     }
     confirmation(facts)
@@ -162,11 +163,28 @@ pub fn window_of(row: &Row, strava_now: Timestamp) -> Option<Window> {
 
 /// *Fresh eyes*: the windows that have to be looked over before the due rows may go on.
 pub fn windows(facts: &Facts<'_>) -> Vec<Window> {
-    let spans = due(facts).filter(|row| needs_look(row)).filter_map(|row| {
-        let window = window_of(row, facts.strava_now)?;
-        facts.eyes.cover(&window, facts.monotonic).is_none().then_some(window)
-    });
-    joined(spans.collect())
+    joined(due(facts).filter_map(|row| unseen(facts, row)).collect())
+}
+
+/// The window to look over now: for what is in doubt, then for what is about to go. The other ones wait for
+/// their turn: a history with more gaps than a tick has requests would look for ever and carry nothing.
+fn next_look(facts: &Facts<'_>, next: Option<&Row>) -> Option<Window> {
+    let windows = windows(facts);
+    let around = |row: &Row| {
+        let span = unseen(facts, row)?;
+        windows.iter().copied().find(|window| window.after <= span.after && span.before <= window.before)
+    };
+    let in_doubt = due(facts).filter(|row| row.state != State::Wanted).filter_map(around);
+    in_doubt.min_by_key(|window| window.after).or_else(|| match next {
+        Some(row) => around(row),
+        None => windows.first().copied(),
+    })
+}
+
+/// The span that has to be looked over for this row, where no look of this tick covers it.
+fn unseen(facts: &Facts<'_>, row: &Row) -> Option<Window> {
+    let window = window_of(row, facts.strava_now).filter(|_| needs_look(row))?;
+    facts.eyes.cover(&window, facts.monotonic).is_none().then_some(window)
 }
 
 /// A wanted row is looked for before it goes; a row in doubt, and one of which Strava claims a
