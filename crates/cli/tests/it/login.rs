@@ -224,6 +224,23 @@ fn a_refresh_token_is_proven_for_reading_and_for_writing() {
 }
 
 #[test]
+fn signing_in_ends_the_pause_of_an_app_that_was_inactive() {
+    let mut world = world();
+    add_run(&mut world, "Morning Run", 1.0);
+    let home = Home::signed_in(world, Options::default());
+    let activate = |active: bool| {
+        for app in home.world().strava.apps.values_mut() {
+            app.active = active;
+        }
+    };
+    activate(false);
+    assert_eq!(home.sync(4)["error"]["kind"], "app_inactive");
+    activate(true);
+    home.sign_in();
+    assert_eq!(list(&home.sync(0), "published").len(), 1);
+}
+
+#[test]
 fn another_athletes_login_is_replaced_only_with_yes() {
     let mut home = newcomer();
     assert_eq!(home.strava_login(&[], |form| form).0.exit, Some(0));

@@ -2,6 +2,7 @@
 
 use fitferry_core::ledger::{How, RejectReason, State};
 use fitferry_sandbox::strava::{self, Duplicates, Plan, PlanFor, PlannedEnd, StravaActivity, Tell};
+use fitferry_sandbox::{Route, What, When};
 use jiff::SignedDuration;
 
 use crate::runner::Runner;
@@ -71,4 +72,33 @@ async fn a_duplicate_that_names_nothing_is_looked_for_again_and_then_rejected() 
     assert!(matches!(runner.state(id).await, State::Submitted { .. }));
     runner.tick_for(SignedDuration::from_mins(17)).await;
     assert!(matches!(runner.state(id).await, State::Rejected { reason: RejectReason::OverlapsOther, .. }));
+}
+
+#[tokio::test]
+async fn a_duplicate_that_names_nothing_is_published_where_the_later_look_shows_it() {
+    let runner = Runner::new().await;
+    let id = runner.run_ago(5);
+    ends_with(&runner, "garmin.fit duplicate of something");
+    runner.tick().await;
+    let (start, elapsed_s) = {
+        let world = runner.world();
+        let activity = &world.garmin.activities[&id.0];
+        (activity.start.unwrap(), activity.elapsed_s.unwrap())
+    };
+    let phone = StravaActivity::other(strava::ATHLETE, "A phone's recording", "Run", start, elapsed_s);
+    runner.world().strava.add(phone);
+    runner.tick_for(SignedDuration::from_mins(17)).await;
+    assert!(matches!(runner.state(id).await, State::Published { how: How::Duplicate, .. }));
+}
+
+#[tokio::test]
+async fn an_upload_whose_number_strava_has_forgotten_is_found_in_the_list() {
+    let runner = Runner::new().await;
+    let id = runner.run_ago(5);
+    runner.fault(Route::StravaUploadStatus, When::Always, What::Status(404));
+    runner.tick().await;
+    assert!(matches!(runner.state(id).await, State::Submitted { .. }));
+    runner.tick_for(SignedDuration::from_mins(3)).await;
+    assert!(matches!(runner.state(id).await, State::Published { how: How::Uploaded, .. }));
+    assert_eq!(runner.copies(id), 1);
 }
