@@ -6,10 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use fitferry_core::engine::{self, Hold, Observer, Run, Settings as EngineSettings, Since, report::Report};
+use fitferry_core::engine::{self, Observer, Run, Settings as EngineSettings, Since, report::Report};
 use fitferry_core::ports::{Meter, Ports};
-use fitferry_core::timing::Timing;
-use fitferry_garmin::{Domain, GarminClient};
+use fitferry_garmin::GarminClient;
 use fitferry_store::{AthleteStore, SqliteStore};
 use fitferry_strava::{Connection, StravaClient};
 use jiff::SignedDuration;
@@ -70,11 +69,10 @@ impl App {
         );
         // A key in the environment stands above the vault's.
         if let Some(key) = settings.secret(SecretKey::GarminApiKey)? {
-            let login =
-                fitferry_garmin::Login::from_api_key(key.expose_secret(), None, garmin_domain(&settings))
-                    .map_err(|error| {
-                        CommandError::usage(error.to_string(), "Check `FITFERRY_GARMIN__API_KEY`.")
-                    })?;
+            let login = fitferry_garmin::Login::from_api_key(key.expose_secret(), None, settings.domain)
+                .map_err(|error| {
+                    CommandError::usage(error.to_string(), "Check `FITFERRY_GARMIN__API_KEY`.")
+                })?;
             garmin = garmin.with_key(login);
         }
         let strava = StravaClient::new(
@@ -132,11 +130,8 @@ impl App {
             },
             lookback: self.settings.lookback,
             sweep: self.settings.sweep,
-            hold: match self.settings.hold {
-                config::Hold::Auto => Hold::Auto,
-                config::Hold::For(hold) => Hold::For(hold),
-            },
-            timing: Timing::clone(&self.settings.timing),
+            hold: self.settings.hold,
+            timing: self.settings.timing.clone(),
         }
     }
 
@@ -147,13 +142,6 @@ impl App {
         if let Err(error) = self.store.touch_heartbeat(&self.settings.athlete, self.clock.now()) {
             tracing::warn!("{error}");
         }
-    }
-}
-
-pub fn garmin_domain(settings: &Settings) -> Domain {
-    match settings.domain {
-        config::Domain::Com => Domain::Com,
-        config::Domain::Cn => Domain::Cn,
     }
 }
 

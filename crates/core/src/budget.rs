@@ -91,6 +91,21 @@ impl View {
         view.at = now.max(self.at);
         view
     }
+
+    /// Until when one more request would be answered 429, as far as the account knows; `None`: it may be made.
+    pub fn spent_until(&self, kind: Kind, purpose: Purpose, now: Timestamp) -> Option<Timestamp> {
+        let (reserve_15min, reserve_day) = match purpose {
+            Purpose::Everyday => (0, 0),
+            Purpose::Backfill => (RESERVE_15MIN, RESERVE_DAY),
+        };
+        let spent = |gauge: Gauge, reserve: u32| gauge.used.saturating_add(reserve) >= gauge.limit;
+        let reads = kind == Kind::Read;
+        if spent(self.overall_day, reserve_day) || reads && spent(self.read_day, reserve_day) {
+            return Some(next_day(now));
+        }
+        (spent(self.overall_15min, reserve_15min) || reads && spent(self.read_15min, reserve_15min))
+            .then(|| next_quarter(now))
+    }
 }
 
 /// The account that a store keeps for one app.
@@ -132,18 +147,10 @@ impl Account {
                 return Err(Full { until, why });
             }
         }
-        let (reserve_15min, reserve_day) = match purpose {
-            Purpose::Everyday => (0, 0),
-            Purpose::Backfill => (RESERVE_15MIN, RESERVE_DAY),
-        };
-        let spent = |gauge: Gauge, reserve: u32| gauge.used.saturating_add(reserve) >= gauge.limit;
+        if let Some(until) = self.view(now).spent_until(kind, purpose, now) {
+            return Err(Full { until, why: FullReason::Spent });
+        }
         let reads = kind == Kind::Read;
-        if spent(self.overall_day, reserve_day) || reads && spent(self.read_day, reserve_day) {
-            return Err(Full { until: next_day(now), why: FullReason::Spent });
-        }
-        if spent(self.overall_15min, reserve_15min) || reads && spent(self.read_15min, reserve_15min) {
-            return Err(Full { until: next_quarter(now), why: FullReason::Spent });
-        }
         for gauge in self.gauges(reads) {
             gauge.used = gauge.used.saturating_add(1);
         }

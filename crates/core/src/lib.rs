@@ -15,6 +15,7 @@ pub mod engine;
 pub mod head;
 pub mod ledger;
 pub mod matching;
+pub mod moment;
 pub mod ports;
 pub mod rules;
 pub mod sport;

@@ -222,8 +222,16 @@ pub struct Window {
 }
 
 impl Window {
-    pub fn contains(&self, moment: Timestamp) -> bool {
-        self.after <= moment && moment <= self.before
+    /// Whether all of `other` lies within this one.
+    pub fn covers(&self, other: &Window) -> bool {
+        self.after <= other.after && other.before <= self.before
+    }
+
+    /// The older and the newer half; they meet in the middle.
+    pub fn halves(&self) -> [Window; 2] {
+        let half = self.after.duration_until(self.before) / 2;
+        let middle = self.after.saturating_add(half).unwrap_or(self.before);
+        [Window { after: self.after, before: middle }, Window { after: middle, before: self.before }]
     }
 }
 

@@ -12,6 +12,7 @@ use std::future::Future;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+use crate::moment::later;
 use crate::ports::{
     Clock, Failure, Fence, Lease, PortError, PutError, SecretName, Service, StoreError, Vault,
 };
@@ -60,7 +61,7 @@ impl<'a> Held<'a> {
         if lease.held().is_some() {
             return Ok(Held { lease, ours: false });
         }
-        let until = clock.now().saturating_add(LEASE).unwrap_or(jiff::Timestamp::MAX);
+        let until = later(clock.now(), LEASE);
         let fence: Option<Fence> = lease.take(until).await?;
         match fence {
             Some(_) => Ok(Held { lease, ours: true }),

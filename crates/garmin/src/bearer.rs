@@ -6,6 +6,7 @@
 //!
 //! Not here: the token endpoints (`exchange`), rotation made durable (`fitferry_core::tokens`).
 
+use fitferry_core::moment::{earlier, later};
 use fitferry_core::ports::{Clock, Failure, Lease, PortError, PutError, SecretName, Vault, Version};
 use fitferry_core::tokens::{self, Held};
 use jiff::{SignedDuration, Timestamp};
@@ -60,7 +61,7 @@ pub struct Bearer {
 pub(crate) fn renew_at(issued: Option<Timestamp>, exp: Timestamp) -> Timestamp {
     let life = issued.map(|issued| exp.duration_since(issued)).filter(|life| *life <= SHORT_LIFE);
     let margin = life.map_or(MARGIN, |life| (life / 4).clamp(SignedDuration::ZERO, SHORT_MARGIN_MAX));
-    exp.saturating_sub(margin).unwrap_or(Timestamp::MIN)
+    earlier(exp, margin)
 }
 
 impl Bearer {
@@ -91,7 +92,7 @@ impl Bearer {
 
     /// When it wants to be renewed, on our clock.
     pub(crate) fn due(&self) -> Timestamp {
-        self.renew_at.saturating_sub(self.skew).unwrap_or(Timestamp::MIN)
+        earlier(self.renew_at, self.skew)
     }
 
     fn is_fresh(&self, clock: &dyn Clock) -> bool {
@@ -99,7 +100,7 @@ impl Bearer {
     }
 
     fn lasts(&self, clock: &dyn Clock) -> bool {
-        clock.now() < self.exp.saturating_sub(self.skew).unwrap_or(Timestamp::MIN)
+        clock.now() < earlier(self.exp, self.skew)
     }
 
     fn is(&self, token: &SecretString) -> bool {
@@ -213,8 +214,8 @@ impl Bearers<'_> {
                     return Err(failure);
                 };
                 tracing::warn!(%failure, "Garmin's bearer could not be renewed early; the old one still lasts");
-                let now = self.transport.clock.now().saturating_add(old.skew).unwrap_or(Timestamp::MAX);
-                old.renew_at = now.saturating_add(TRY_AGAIN).unwrap_or(Timestamp::MAX).min(old.exp);
+                let now = later(self.transport.clock.now(), old.skew);
+                old.renew_at = later(now, TRY_AGAIN).min(old.exp);
                 self.keep(&old, version).await?;
                 Ok(Ready { bearer: old, just_issued: false })
             }

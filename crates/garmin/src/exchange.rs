@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use fitferry_core::moment::later;
 use fitferry_core::ports::{Failure, PortError, Service};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue};
@@ -135,7 +136,7 @@ pub(crate) async fn refresh(
     let after = |seconds: i64| now.saturating_add(SignedDuration::from_secs(seconds.max(0))).ok();
     let claimed = Claims::of(&access);
     let exp = [claimed.exp(), answer.expires_in.and_then(after)].into_iter().flatten().min();
-    let exp = exp.unwrap_or_else(|| now.saturating_add(UNTOLD_LIFETIME).unwrap_or(Timestamp::MAX));
+    let exp = exp.unwrap_or_else(|| later(now, UNTOLD_LIFETIME));
     let rotated = answer.refresh_token.filter(|token| !token.trim().is_empty());
     let new = Pair {
         renew_at: renew_at(Some(now), exp),

@@ -3,10 +3,11 @@
 //! The caller holds the lease. Tokens that are renewed on the way are kept at once, since the old ones have
 //! ended (*Tokens*); a login whose token endpoint has taken it has worked once.
 
+use fitferry_core::moment::later;
 use fitferry_core::ports::{
     Clock, Failure, Meter, PortError, PutError, SecretName, Service, StoreError, Vault, Version,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -71,7 +72,7 @@ impl Trial<'_> {
     async fn of_tokens(&self, mut login: ConnectLogin) -> Result<ProvenLogin, Failure> {
         const LASTS: SignedDuration = SignedDuration::from_mins(15);
         let mut bearer = Bearer::of_pair(&login, SignedDuration::ZERO);
-        let soon = self.transport.clock.now().saturating_add(LASTS).unwrap_or(Timestamp::MAX);
+        let soon = later(self.transport.clock.now(), LASTS);
         let ask = probe(Tier::Connect);
         if bearer.exp > soon {
             let reply = send(self.transport, self.endpoints, &ask, &bearer).await?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fitferry_core::budget::{Full, FullReason, Kind, Purpose};
+use fitferry_core::moment::later;
 use fitferry_core::ports::{Budget, Clock, Failure, Meter, PortError, Service};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, USER_AGENT};
@@ -87,7 +88,7 @@ impl Connection {
     /// The service's clock, as far as this process, else the login, knows.
     pub(crate) fn service_now(&self, login: &Login) -> Timestamp {
         let skew = *self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        self.clock.now().saturating_add(skew.unwrap_or(login.skew())).unwrap_or(Timestamp::MAX)
+        later(self.clock.now(), skew.unwrap_or(login.skew()))
     }
 
     /// Notes the service's clock; returns by how much it is ahead.

@@ -4,6 +4,7 @@
 //! Not here: what an answer to an upload means for its file (`upload`).
 
 use fitferry_core::budget::{Reading, limited_until};
+use fitferry_core::moment::later;
 use fitferry_core::ports::{PortError, Service};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
@@ -159,7 +160,7 @@ pub(crate) fn refusal(seen: &Seen, reading: &Reading, moment: Moment) -> PortErr
         };
     }
     if status.is_client_error() && fault.says_inactive() {
-        let until = moment.at.saturating_add(moment.pause_inactive).unwrap_or(Timestamp::MAX);
+        let until = later(moment.at, moment.pause_inactive);
         return PortError::AppInactive { until: Some(until) };
     }
     if let Some(scope) = fault.missing_scope().filter(|_| status.is_client_error()) {

@@ -3,6 +3,7 @@
 //! Once Strava has answered a refresh, the old refresh token may be void: whatever of the answer can be
 //! used is kept. Not here: who may refresh when ([`fitferry_core::tokens`]).
 
+use fitferry_core::moment::later;
 use fitferry_core::ports::{Failure, PortError};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -74,7 +75,7 @@ fn pair(answer: &TokenAnswer, grant: &Grant<'_>, now: Timestamp, skew: SignedDur
     if access.is_none() && refresh.is_none() {
         return None;
     }
-    let sure = || now.saturating_add(LIFE_UNKNOWN).unwrap_or(Timestamp::MAX);
+    let sure = || later(now, LIFE_UNKNOWN);
     let expires_at = match (&access, old) {
         (None, Some(old)) => old.expires_at,
         _ => answer.expires_at(now).unwrap_or_else(sure),

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::sync::{Narrator, tell_notes};
-use crate::app::{App, garmin_domain};
+use crate::app::App;
 use crate::args::DemoArgs;
 use crate::config::{self, Settings};
 use crate::document;
@@ -74,7 +74,7 @@ fn settings(home: &Path, sandbox: &Sandbox, is_folder: bool) -> Result<Settings,
 
 /// Through the code of `login`, with the person's part at Strava's page played by the world itself.
 async fn sign_in(app: &App, sandbox: &Sandbox) -> Result<(), CommandError> {
-    let key = fitferry_garmin::Login::from_api_key(garmin::API_KEY, None, garmin_domain(&app.settings))
+    let key = fitferry_garmin::Login::from_api_key(garmin::API_KEY, None, app.settings.domain)
         .map_err(|error| CommandError::usage(error.to_string(), "Report this: `fitferry demo` is broken."))?;
     let proven = app.prove_garmin(key).await?;
     fitferry_garmin::login::store(&*app.athlete, &proven).await?;

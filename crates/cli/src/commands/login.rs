@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fitferry_core::moment::later;
 use fitferry_core::ports::{Budget as _, Clock as _, Fence, Lease as _, Ledger as _, PortError, Service};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
@@ -20,10 +21,10 @@ const LEASE: SignedDuration = SignedDuration::from_mins(2);
 
 impl App {
     /// Takes the lease, waiting for another run to end; `Busy` where it does not.
-    pub async fn wait_for_lease(&self) -> Result<Fence, CommandError> {
+    async fn wait_for_lease(&self) -> Result<Fence, CommandError> {
         let give_up = self.clock.monotonic() + PATIENCE;
         loop {
-            let until = self.clock.now().saturating_add(LEASE).unwrap_or(jiff::Timestamp::MAX);
+            let until = later(self.clock.now(), LEASE);
             if let Some(fence) = self.athlete.take(until).await? {
                 return Ok(fence);
             }
@@ -35,6 +36,17 @@ impl App {
             }
             self.clock.sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Does something under the lease, waited for, and gives it up again whatever came of it.
+    pub async fn under_lease<T>(
+        &self,
+        work: impl AsyncFnOnce(Fence) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let fence = self.wait_for_lease().await?;
+        let outcome = work(fence).await;
+        self.athlete.release().await?;
+        outcome
     }
 
     /// Ends the pauses of the Strava app that is signed in, but a 429's.

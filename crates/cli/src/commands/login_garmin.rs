@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fitferry_core::ports::{Clock as _, Lease as _, SecretName, Service, Vault};
+use fitferry_core::ports::{Clock as _, SecretName, Service, Vault};
 use fitferry_garmin::Login;
 use fitferry_garmin::login::ProvenLogin;
 use jiff::civil::Date;
@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Context;
 use super::login::{Outcome, finish};
-use crate::app::{App, garmin_domain};
+use crate::app::App;
 use crate::args::{self, KeyEnds, LoginGarminArgs};
 use crate::config::{GARMINS_OWN_KEY, SecretKey};
 use crate::error::{CommandError, Kind};
@@ -40,17 +40,14 @@ async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, C
         None => key(context, args).await?,
     };
     let app = App::open(context.settings.clone())?;
-    let fence = app.wait_for_lease().await?;
-    // Tokens that have been renewed are kept, whoever presses Ctrl-C meanwhile.
-    context.stop_with(&app.clock);
-    let kept = keep(&app, login).await;
-    let cleared = match &kept {
-        Ok(_) => app.clear_pauses(fence).await,
-        Err(_) => Ok(()),
-    };
-    app.athlete.release().await?;
-    let ProvenLogin { login, account, .. } = kept?;
-    cleared?;
+    let proven = app.under_lease(async |fence| {
+        // Tokens that have been renewed are kept, whoever presses Ctrl-C meanwhile.
+        context.stop_with(&app.clock);
+        let proven = keep(&app, login).await?;
+        app.clear_pauses(fence).await?;
+        Ok(proven)
+    });
+    let ProvenLogin { login, account, .. } = proven.await?;
     let ends = login.ends().map(|ends| format!("; it ends on {}", day(ends))).unwrap_or_default();
     let who = account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     context.say.line(&format!("Signed in to Garmin{who}{ends}."));
@@ -91,7 +88,7 @@ async fn key(context: &Context, args: &LoginGarminArgs) -> Result<Login, Command
         None => None,
     };
     let ends = ends.map(|ends| date(ends, crate::clock::SystemClock::default().now())).transpose()?;
-    Login::from_api_key(key.expose_secret(), ends, garmin_domain(&context.settings)).map_err(|error| {
+    Login::from_api_key(key.expose_secret(), ends, context.settings.domain).map_err(|error| {
         CommandError::usage(
             error.to_string(),
             format!("Copy the whole key from {KEYS_PAGE} and run `fitferry login garmin` again."),

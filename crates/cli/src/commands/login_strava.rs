@@ -3,7 +3,7 @@
 //! The person's part comes first, without the lease, since it may take minutes; then the lease is taken,
 //! the code is traded and the login is kept.
 
-use fitferry_core::ports::{AppId, Budget as _, Lease as _, SecretName, Service, Vault};
+use fitferry_core::ports::{AppId, Budget as _, SecretName, Service, Vault};
 use fitferry_strava::login::{App as StravaApp, Grant, Login, stored};
 use fitferry_strava::oauth::{self, AnswerError, Granted};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -325,20 +325,17 @@ async fn trade(
     application: &StravaApp,
     granted: &Granted,
 ) -> Result<Login, CommandError> {
-    let fence = app.wait_for_lease().await?;
-    // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
-    context.stop_with(&app.clock);
-    let kept = async {
+    app.under_lease(async |fence| {
+        // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
+        context.stop_with(&app.clock);
         let login = oauth::exchange_code(&app.connection, application, granted)
             .await
             .map_err(|failure| refused(failure.into()))?;
         fitferry_strava::login::store(&*app.athlete, &login, args.yes).await?;
         app.clear_pauses(fence).await?;
         Ok(login)
-    };
-    let kept: Result<Login, CommandError> = kept.await;
-    app.athlete.release().await?;
-    kept
+    })
+    .await
 }
 
 /// Takes over a refresh token, whose first use may have ended it: what came of it is in the vault from then
@@ -350,10 +347,9 @@ async fn import(
     application: &StravaApp,
     token: SecretString,
 ) -> Result<Login, CommandError> {
-    let fence = app.wait_for_lease().await?;
-    // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
-    context.stop_with(&app.clock);
-    let kept = async {
+    app.under_lease(async |fence| {
+        // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
+        context.stop_with(&app.clock);
         // The requests that prove it must not meet the pause that this login is the cure of (*Blame*).
         app.store.clear(&AppId(application.client_id.clone())).await?;
         let login = oauth::import_refresh_token(&app.connection, &*app.athlete, application, token)
@@ -362,10 +358,8 @@ async fn import(
         fitferry_strava::login::store(&*app.athlete, &login, args.yes).await?;
         app.clear_pauses(fence).await?;
         Ok(login)
-    };
-    let kept: Result<Login, CommandError> = kept.await;
-    app.athlete.release().await?;
-    kept
+    })
+    .await
 }
 
 // --------------------------------------------------------------------------------------- errors

@@ -2,7 +2,7 @@
 
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::{Row, State};
-use fitferry_core::ports::{Clock as _, Lease as _, Ledger as _};
+use fitferry_core::ports::{Clock as _, Ledger as _};
 use serde_json::json;
 
 use super::Context;
@@ -34,10 +34,7 @@ async fn say(context: &Context, ids: &[GarminId], word: Word) -> Result<u8, Comm
         let (row, _) = app.athlete.get(*id).await?.ok_or_else(|| not_known(*id))?;
         apply(&mut row.clone(), word, app.clock.now())?;
     }
-    let fence = app.wait_for_lease().await?;
-    let outcome = write(&app, ids, word, fence).await;
-    app.athlete.release().await?;
-    let rows = outcome?;
+    let rows = app.under_lease(async |fence| write(&app, ids, word, fence).await).await?;
     let (head, _) = app.athlete.head().await?;
     let now = app.clock.now();
     if context.json {

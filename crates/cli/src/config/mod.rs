@@ -27,7 +27,7 @@ pub use problem::Place;
 pub use problem::Problem;
 pub use resolve::Report;
 pub use settings::Settings;
-pub use value::{Domain, Hold, Since};
+pub use value::Since;
 
 use crate::args::Global;
 use crate::error::CommandError;

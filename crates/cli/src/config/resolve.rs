@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use fitferry_core::engine::Hold;
 use fitferry_core::timing::Timing;
+use fitferry_garmin::Domain;
 use jiff::SignedDuration;
 use url::Url;
 
@@ -16,7 +18,7 @@ use super::keys::{self, KEYS, Key, SecretKey};
 use super::problem::{Origin, Place, Problem};
 use super::rules::PlacedRule;
 use super::settings::{Endpoints, Settings, Shown};
-use super::value::{self, Domain, Hold, Raw, StoreUrl, Value};
+use super::value::{self, Raw, StoreUrl, Value};
 
 /// Everything that was found out about a configuration.
 #[derive(Debug)]
@@ -189,7 +191,7 @@ impl Layers {
             sweep: self.duration("sync", "sweep"),
             hold: match self.get("sync", "hold") {
                 Some(Value::Hold(hold, _)) => hold,
-                _ => Hold::default(),
+                _ => Hold::Auto,
             },
             every: self.duration("sync", "every"),
             store: match self.get("store", "url") {

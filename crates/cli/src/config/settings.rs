@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use fitferry_core::engine::Hold;
 use fitferry_core::rules::{Rule, Rules};
 use fitferry_core::timing::Timing;
+use fitferry_garmin::Domain;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use url::Url;
@@ -13,7 +15,7 @@ use super::folders::Folders;
 use super::keys::{KEYS, Kind, SecretKey};
 use super::problem::{Origin, Place, Problem};
 use super::resolve;
-use super::value::{self, Domain, Hold, Raw, Since, Value};
+use super::value::{self, Raw, Since, Value};
 use crate::error::CommandError;
 
 /// The configuration of one athlete, resolved.

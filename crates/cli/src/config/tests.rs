@@ -5,6 +5,7 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::*;
+use fitferry_core::engine::Hold;
 
 #[test]
 fn without_a_file_the_defaults_are_those_of_the_contract() {

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use fitferry_core::engine::Hold;
+use fitferry_garmin::Domain;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use url::{Host, Url};
@@ -40,36 +42,11 @@ pub enum Value {
     Endpoint(Url),
 }
 
-/// Garmin's two worlds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Domain {
-    #[default]
-    Com,
-    Cn,
-}
-
-impl Domain {
-    pub fn key(self) -> &'static str {
-        match self {
-            Domain::Com => "garmin.com",
-            Domain::Cn => "garmin.cn",
-        }
-    }
-}
-
 /// `[sync] since`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
     All,
     Date(Date),
-}
-
-/// `[sync] hold`: how long a new activity waits for Garmin's own link to deliver it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hold {
-    #[default]
-    Auto,
-    For(SignedDuration),
 }
 
 /// `[store] url`.
@@ -94,7 +71,7 @@ impl Value {
 
     pub fn json(&self) -> serde_json::Value {
         match self {
-            Value::Domain(domain) => domain.key().into(),
+            Value::Domain(domain) => domain.name().into(),
             Value::ClientId(text) => text.as_str().into(),
             Value::Port(port) => (*port).into(),
             Value::Types(types) => types.clone().into(),

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::Note;
 use super::{Halt, Tick};
 use crate::head::{Pause, PauseCause};
+use crate::moment::later;
 use crate::ports::{Answer, Failure, PortError, Service};
 
 /// A skew that is told.
@@ -53,7 +54,7 @@ impl Tick<'_> {
     fn pause_for(&mut self, service: Service, error: &PortError) -> Pause {
         let now = self.now();
         let timing = &self.settings.timing;
-        let after = |wait: SignedDuration| Some(now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+        let after = |wait: SignedDuration| Some(later(now, wait));
         let rung = match service {
             Service::Garmin => &mut self.head.garmin_rung,
             Service::Strava => &mut self.head.strava_rung,

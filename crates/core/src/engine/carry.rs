@@ -1,12 +1,12 @@
 //! Carrying one activity over: download, judge little, write the intent, upload, write the answer.
 
-use jiff::Timestamp;
-
 use super::next::window_of;
 use super::{Halt, Progress, Tick};
 use crate::activity::{GarminId, StravaId};
+use crate::budget::{Kind, Purpose};
 use crate::ledger::{DownloadTrouble, DuplicateClaim, FileFacts, Row};
 use crate::matching;
+use crate::moment::later;
 use crate::ports::{Download, Original, PortError, SendError, Sent, Service, Upload};
 
 /// A broken transport is tried this often at once (*Blame*).
@@ -38,12 +38,7 @@ impl Tick<'_> {
         let Some(view) = self.ports.destination.budget(now).await? else {
             return Ok(false);
         };
-        let spent = |gauge: crate::budget::Gauge| gauge.used >= gauge.limit;
-        let until = if spent(view.overall_day) {
-            crate::budget::next_day(now)
-        } else if spent(view.overall_15min) {
-            crate::budget::next_quarter(now)
-        } else {
+        let Some(until) = view.spent_until(Kind::Upload, Purpose::Everyday, now) else {
             return Ok(false);
         };
         self.blame(Service::Strava, PortError::BudgetFull { until }.into())?;
@@ -122,7 +117,7 @@ impl Tick<'_> {
         let timing = &self.settings.timing;
         let now = self.now();
         let monotonic = self.ports.clock.monotonic();
-        let send_before = now.saturating_add(timing.send_within).unwrap_or(Timestamp::MAX);
+        let send_before = later(now, timing.send_within);
         let upload = Upload {
             id: row.id(),
             kind: original.kind,

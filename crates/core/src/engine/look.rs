@@ -15,6 +15,7 @@ use super::{Halt, Hold, LINK_HOLD, Progress, Settings, Tick};
 use crate::activity::{GarminId, Listed};
 use crate::head::{Head, Running};
 use crate::ledger::{Row, State};
+use crate::moment::{earlier, later};
 use crate::ports::{Page, Service, Version};
 use crate::rules::Decision;
 
@@ -302,7 +303,7 @@ impl Tick<'_> {
             Hold::Auto if self.head.link.on == Some(true) => LINK_HOLD,
             Hold::Auto => return,
         };
-        let until = row.first_seen.saturating_add(hold).unwrap_or(Timestamp::MAX);
+        let until = later(row.first_seen, hold);
         if row.state == State::Wanted && row.sends == 0 && !row.by_hand && until > self.now() {
             row.hold(until);
         }
@@ -336,9 +337,8 @@ pub(super) fn due_sweep(
     since: Option<Date>,
     now: Timestamp,
 ) -> Option<Running> {
-    let due = |last: Option<Timestamp>, every: SignedDuration| {
-        last.is_none_or(|last| last.saturating_add(every).unwrap_or(Timestamp::MAX) <= now)
-    };
+    let due =
+        |last: Option<Timestamp>, every: SignedDuration| last.is_none_or(|last| later(last, every) <= now);
     let sweep = &head.sweep;
     if sweep.running.is_some() {
         return sweep.running.clone();
@@ -363,10 +363,9 @@ pub(super) fn first_day_of(running: &Running) -> Option<Date> {
 
 /// min(today − lookback, last complete sweep − 2 days) − 1 day.
 fn far_enough_back(now: Timestamp, lookback: SignedDuration, last_complete: Option<Timestamp>) -> Date {
-    let back = |moment: Timestamp, by: SignedDuration| moment.saturating_sub(by).unwrap_or(Timestamp::MIN);
-    let lookback = back(now, lookback);
-    let missed = last_complete.map_or(lookback, |last| back(last, DAY + DAY));
-    jiff::tz::Offset::UTC.to_datetime(back(lookback.min(missed), DAY)).date()
+    let lookback = earlier(now, lookback);
+    let missed = last_complete.map_or(lookback, |last| earlier(last, DAY + DAY));
+    jiff::tz::Offset::UTC.to_datetime(earlier(lookback.min(missed), DAY)).date()
 }
 
 #[cfg(test)]

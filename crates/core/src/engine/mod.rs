@@ -24,8 +24,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::activity::GarminId;
 use crate::head::{Head, PauseCause};
 use crate::ledger::{Row, State};
+use crate::moment::later;
 use crate::ports::{
-    Fence, Original, PortError, Ports, PutError, Requests, SecretName, Service, StoreError, Version,
+    Failure, Fence, Original, PortError, Ports, PutError, Requests, SecretName, Service, StoreError, Version,
 };
 use crate::rules::Rules;
 use crate::timing::Timing;
@@ -116,6 +117,16 @@ enum Halt {
 impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Halt {
         Halt::Store(error)
+    }
+}
+
+impl From<PortError> for Halt {
+    fn from(error: PortError) -> Halt {
+        match error {
+            PortError::Busy => Halt::Busy,
+            PortError::Store(error) => Halt::Store(error),
+            error => Halt::Port(error),
+        }
     }
 }
 
@@ -213,7 +224,7 @@ impl<'a> Tick<'a> {
     }
 
     fn strava_now(&self) -> Timestamp {
-        self.now().saturating_add(self.strava_skew).unwrap_or(Timestamp::MAX)
+        later(self.now(), self.strava_skew)
     }
 
     async fn work(&mut self) -> Result<(), Halt> {
@@ -226,11 +237,11 @@ impl<'a> Tick<'a> {
             // The lease comes before the look where something is due.
             self.take_lease().await?;
             if self.head.next_due.is_none_or(|due| due <= self.started) {
-                self.require_logins().await?;
+                require_logins(self.ports).await.map_err(|failure| Halt::from(failure.error))?;
                 self.keep_since().await?;
             }
         }
-        self.since = self.first_day();
+        self.since = first_day(self.settings, &self.head, self.started);
         if self.head.paused(Service::Garmin, self.started).is_none() {
             self.look().await?;
             if self.fence.is_some() {
@@ -324,7 +335,7 @@ impl<'a> Tick<'a> {
             None => Some(moment),
         };
         let sweep = match (&self.head.sweep.running, self.head.sweep.last_complete) {
-            (None, Some(last)) => last.saturating_add(self.settings.sweep).unwrap_or(Timestamp::MAX),
+            (None, Some(last)) => later(last, self.settings.sweep),
             _ => now,
         };
         let mut moments = vec![after_pause(sweep, Service::Garmin)];
@@ -364,7 +375,7 @@ impl<'a> Tick<'a> {
             }
             None => LEASE,
         };
-        now.saturating_add(span).unwrap_or(Timestamp::MAX)
+        later(now, span)
     }
 
     /// A run without a deadline renews between two steps.
@@ -389,18 +400,6 @@ impl<'a> Tick<'a> {
         })
     }
 
-    async fn require_logins(&mut self) -> Result<(), Halt> {
-        for (name, service) in
-            [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
-        {
-            let brought = service == Service::Garmin && self.ports.source.own_key().is_some();
-            if !brought && self.ports.vault.get(name).await?.is_none() {
-                return Err(Halt::Port(crate::tokens::no_login(service).error));
-            }
-        }
-        Ok(())
-    }
-
     /// Without a configured start date the first tick with both logins keeps the date at UTC − 12 h:
     /// nowhere on Earth is it earlier. Durable before any row is.
     async fn keep_since(&mut self) -> Result<(), Halt> {
@@ -415,14 +414,6 @@ impl<'a> Tick<'a> {
         self.write_head(fence).await?;
         self.notes.push(Note::SinceKept(day));
         Ok(())
-    }
-
-    fn first_day(&self) -> Option<Date> {
-        match self.settings.since {
-            Since::Day(day) => Some(day),
-            Since::All => None,
-            Since::Unset => Some(self.head.since_kept.unwrap_or_else(|| earliest_today(self.started))),
-        }
     }
 
     // ------------------------------------------------------------------------------------ rows
@@ -472,6 +463,28 @@ impl<'a> Tick<'a> {
 
     fn row(&self, id: GarminId) -> Option<Row> {
         self.open.get(&id).cloned()
+    }
+}
+
+/// Without both logins nothing is done; which one is missing, is said.
+async fn require_logins(ports: Ports<'_>) -> Result<(), Failure> {
+    for (name, service) in
+        [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
+    {
+        let brought = service == Service::Garmin && ports.source.own_key().is_some();
+        if !brought && ports.vault.get(name).await?.is_none() {
+            return Err(crate::tokens::no_login(service));
+        }
+    }
+    Ok(())
+}
+
+/// The first day that crosses; `None` is no limit.
+fn first_day(settings: &Settings, head: &Head, now: Timestamp) -> Option<Date> {
+    match settings.since {
+        Since::Day(day) => Some(day),
+        Since::All => None,
+        Since::Unset => Some(head.since_kept.unwrap_or_else(|| earliest_today(now))),
     }
 }
 

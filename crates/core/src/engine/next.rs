@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::activity::{Found, GarminId, StravaId};
 use crate::head::Head;
 use crate::ledger::{Row, State};
+use crate::moment::{earlier, later};
 use crate::ports::{Service, Window};
 use crate::timing::Timing;
 
@@ -56,7 +57,7 @@ impl Eyes {
         self.0
             .iter()
             .filter(|seen| monotonic.saturating_sub(seen.at) <= fresh)
-            .filter(|seen| seen.window.after <= window.after && window.before <= seen.window.before)
+            .filter(|seen| seen.window.covers(window))
             .max_by_key(|seen| seen.at)
     }
 
@@ -155,7 +156,7 @@ pub fn window_of(row: &Row, strava_now: Timestamp) -> Option<Window> {
         Some(start) => Some(around(start, start, strava_now)),
         // Without any start it is looked for by its external id, among what is new.
         None if row.file.is_some() || row.state != State::Wanted => {
-            Some(Window { after: minus(strava_now, MARGIN), before: plus(strava_now, MARGIN) })
+            Some(Window { after: earlier(strava_now, MARGIN), before: later(strava_now, MARGIN) })
         }
         None => None,
     }
@@ -172,7 +173,7 @@ fn next_look(facts: &Facts<'_>, next: Option<&Row>) -> Option<Window> {
     let windows = windows(facts);
     let around = |row: &Row| {
         let span = unseen(facts, row)?;
-        windows.iter().copied().find(|window| window.after <= span.after && span.before <= window.before)
+        windows.iter().copied().find(|window| window.covers(&span))
     };
     let in_doubt = due(facts).filter(|row| row.state != State::Wanted).filter_map(around);
     in_doubt.min_by_key(|window| window.after).or_else(|| match next {
@@ -204,7 +205,7 @@ pub fn joined(mut spans: Vec<Window>) -> Vec<Window> {
     for span in spans {
         match windows.last_mut() {
             // Each span already carries its margins: two starts a gap apart are that much closer here.
-            Some(window) if span.after <= plus(window.before, GAP - MARGIN - MARGIN) => {
+            Some(window) if span.after <= later(window.before, GAP - MARGIN - MARGIN) => {
                 window.before = window.before.max(span.before);
             }
             _ => windows.push(span),
@@ -214,21 +215,13 @@ pub fn joined(mut spans: Vec<Window>) -> Vec<Window> {
 }
 
 fn around(first: Timestamp, last: Timestamp, strava_now: Timestamp) -> Window {
-    let after = minus(first, MARGIN).min(minus(strava_now, LATEST_BEGIN));
-    Window { after, before: plus(last, MARGIN) }
+    let after = earlier(first, MARGIN).min(earlier(strava_now, LATEST_BEGIN));
+    Window { after, before: later(last, MARGIN) }
 }
 
 fn link_window(strava_now: Timestamp) -> Window {
     // It reaches far enough ahead to serve as the look for what is about to go as well.
-    Window { after: minus(strava_now, LINK_LOOK), before: plus(strava_now, MARGIN + LATEST_BEGIN) }
-}
-
-fn plus(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-fn minus(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
+    Window { after: earlier(strava_now, LINK_LOOK), before: later(strava_now, MARGIN + LATEST_BEGIN) }
 }
 
 #[cfg(test)]

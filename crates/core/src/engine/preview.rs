@@ -10,12 +10,13 @@ use super::look::{
 };
 use super::next::{joined, window_of};
 use super::report::{OpenCounts, Report, Trouble, Would, WouldAction};
-use super::{Run, Settings, Since, earliest_today};
+use super::settle::look_over;
+use super::{Run, Settings, first_day, require_logins};
 use crate::activity::{Found, GarminId, Listed};
 use crate::head::Head;
 use crate::ledger::{Row, State};
 use crate::matching;
-use crate::ports::{Failure, Look, PortError, Ports, SecretName, Service, Window};
+use crate::ports::{Failure, PortError, Ports, Service, Window};
 use crate::rules::Decision;
 
 /// Looks and decides; the report's `would` says what would become of each activity.
@@ -76,21 +77,10 @@ impl Preview<'_> {
     async fn work(&mut self) -> Result<(), Trouble> {
         let store = |error| Trouble::Port(PortError::Store(error));
         (self.head, _) = self.ports.ledger.head().await.map_err(store)?;
-        for (name, service) in
-            [(SecretName::GarminLogin, Service::Garmin), (SecretName::StravaLogin, Service::Strava)]
-        {
-            let brought = service == Service::Garmin && self.ports.source.own_key().is_some();
-            if !brought && self.ports.vault.get(name).await.map_err(store)?.is_none() {
-                return Err(Trouble::Port(crate::tokens::no_login(service).error));
-            }
-        }
+        require_logins(self.ports).await.map_err(port)?;
         self.open = self.ports.ledger.open().await.map_err(store)?.into_iter().map(|(row, _)| row).collect();
         let now = self.ports.clock.now();
-        let since = match self.settings.since {
-            Since::Day(day) => Some(day),
-            Since::All => None,
-            Since::Unset => Some(self.head.since_kept.unwrap_or_else(|| earliest_today(now))),
-        };
+        let since = first_day(self.settings, &self.head, now);
         self.refuse_if_paused(Service::Garmin)?;
         self.read_list(since).await?;
 
@@ -176,25 +166,14 @@ impl Preview<'_> {
 
     async fn find(&self, wanted: &[Row]) -> Result<Vec<Found>, Trouble> {
         let now = self.ports.clock.now();
-        let mut windows: Vec<Window> = joined(wanted.iter().filter_map(|row| window_of(row, now)).collect());
+        let windows: Vec<Window> = joined(wanted.iter().filter_map(|row| window_of(row, now)).collect());
         if windows.is_empty() {
             return Ok(Vec::new());
         }
         self.refuse_if_paused(Service::Strava)?;
         let mut found = Vec::new();
-        while let Some(window) = windows.pop() {
-            match self.ports.destination.find(window, &BTreeSet::new()).await.map_err(port)?.value {
-                Look::Complete(sight) => found.extend(sight.found),
-                Look::TooWide => {
-                    let half = window.after.duration_until(window.before) / 2;
-                    if half.as_secs() < 3600 {
-                        continue;
-                    }
-                    let middle = window.after.saturating_add(half).unwrap_or(window.before);
-                    windows.push(Window { after: window.after, before: middle });
-                    windows.push(Window { after: middle, before: window.before });
-                }
-            }
+        for window in windows {
+            found.extend(look_over(self.ports.destination, window).await.map_err(port)?.value.found);
         }
         Ok(found)
     }

@@ -9,7 +9,7 @@ use super::{Halt, Progress, Tick};
 use crate::activity::{Found, GarminId, UploadId};
 use crate::ledger::{Row, State};
 use crate::matching::{self, Same};
-use crate::ports::{Look, PortError, Processing, Service, Window};
+use crate::ports::{Answer, Destination, Failure, Look, PortError, Processing, Service, Sight, Window};
 
 /// One or two uploads are asked for singly; more with one list call.
 const SINGLY_MAX: usize = 2;
@@ -18,44 +18,50 @@ const SINGLY_AFTER_LIST_MAX: usize = 10;
 /// A window is halved at most this often; more activities than that in a few hours is not a runner.
 const HALVINGS_MAX: u32 = 8;
 
+/// A complete look over a window, in halves where it shows too much at once. It is complete or it is an
+/// error, whatever the halves before the failing one showed.
+pub(super) async fn look_over(
+    destination: &dyn Destination,
+    window: Window,
+) -> Result<Answer<Sight>, Failure> {
+    let mut whole =
+        Answer { value: Sight { found: Vec::new(), sees_private: true }, usage: None, server_time: None };
+    let mut parts = vec![(window, 0)];
+    while let Some((part, halvings)) = parts.pop() {
+        let answer = destination.find(part, &BTreeSet::new()).await?;
+        whole.usage = answer.usage.or(whole.usage);
+        whole.server_time = answer.server_time.or(whole.server_time);
+        match answer.value {
+            Look::Complete(sight) => {
+                whole.value.found.extend(sight.found);
+                whole.value.sees_private &= sight.sees_private;
+            }
+            Look::TooWide if halvings < HALVINGS_MAX => {
+                parts.extend(part.halves().map(|half| (half, halvings + 1)));
+            }
+            Look::TooWide => {
+                let what = "the list of activities does not end".to_owned();
+                return Err(PortError::Refused { service: Service::Strava, status: None, what }.into());
+            }
+        }
+    }
+    Ok(whole)
+}
+
 impl Tick<'_> {
     /// A complete look over a window, and what follows from it. `false`: it failed, which is booked on
     /// Strava; an incomplete look is never read as absence.
     pub(super) async fn find(&mut self, window: Window) -> Result<bool, Halt> {
         self.run.observer.hears(Progress::Looking);
         let (began, at) = (self.now(), self.ports.clock.monotonic());
-        let mut found = Vec::new();
-        let mut sees_private = true;
-        let mut parts = vec![(window, 0)];
-        while let Some((part, halvings)) = parts.pop() {
-            match self.ports.destination.find(part, &BTreeSet::new()).await {
-                Ok(answer) => match self.well(Service::Strava, answer) {
-                    Look::Complete(sight) => {
-                        found.extend(sight.found);
-                        sees_private &= sight.sees_private;
-                    }
-                    Look::TooWide if halvings < HALVINGS_MAX => {
-                        let half = part.after.duration_until(part.before) / 2;
-                        let middle = part.after.saturating_add(half).unwrap_or(part.before);
-                        parts.push((Window { after: part.after, before: middle }, halvings + 1));
-                        parts.push((Window { after: middle, before: part.before }, halvings + 1));
-                    }
-                    Look::TooWide => {
-                        let error = PortError::Refused {
-                            service: Service::Strava,
-                            status: None,
-                            what: "the list of activities does not end".to_owned(),
-                        };
-                        self.blame(Service::Strava, error.into())?;
-                        return Ok(false);
-                    }
-                },
-                Err(failure) => {
-                    self.blame(Service::Strava, failure)?;
-                    return Ok(false);
-                }
+        let sight = match look_over(self.ports.destination, window).await {
+            Ok(answer) => self.well(Service::Strava, answer),
+            Err(failure) => {
+                self.blame(Service::Strava, failure)?;
+                return Ok(false);
             }
-        }
+        };
+        let Sight { found, sees_private } = sight;
         self.eyes.0.push(Seen { window, began, at, found, sees_private });
         self.read_look().await?;
         Ok(true)
@@ -86,9 +92,7 @@ impl Tick<'_> {
         let strava_now = self.strava_now();
         let rows: Vec<Row> = self.open.values().cloned().collect();
         for mut row in rows {
-            let covers =
-                |window: Window| seen.window.after <= window.after && window.before <= seen.window.before;
-            if !window_of(&row, strava_now).is_some_and(covers) {
+            if !window_of(&row, strava_now).is_some_and(|window| seen.window.covers(&window)) {
                 continue;
             }
             let now = self.now();
@@ -245,9 +249,7 @@ impl Tick<'_> {
         windows
             .into_iter()
             .map(|window| {
-                let inside = |span: &&(GarminId, UploadId, Window)| {
-                    window.after <= span.2.after && span.2.before <= window.before
-                };
+                let inside = |span: &&(GarminId, UploadId, Window)| window.covers(&span.2);
                 (window, spans.iter().filter(inside).map(|(id, upload, _)| (*id, *upload)).collect())
             })
             .collect()

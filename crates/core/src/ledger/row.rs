@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Cause, Event, How, Refused, RejectReason, Shown, State};
 use crate::activity::{FileKind, GarminId, Listed, Sha256, StravaId, UploadId};
 use crate::head::Head;
+use crate::moment::later;
 use crate::ports::Service;
 use crate::timing::Timing;
 
@@ -88,10 +89,6 @@ const DOUBT_WITHOUT_SIGHT: SignedDuration = SignedDuration::from_hours(24);
 const COUNTED_RESENDS_MAX: u32 = 2;
 /// A service may be down; if it fails this often at the same activity, that one goes last.
 const PUT_OFFS_IN_TURN: u32 = 3;
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
 
 /// Trouble with one download that is about this very activity (*Blame*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
