@@ -13,7 +13,9 @@
 mod account;
 mod head;
 mod row;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod text;
 
+#[cfg(feature = "sqlite")]
 pub use sqlite::{AthleteStore, SqliteStore};
