@@ -64,12 +64,21 @@ const RECORD_EVERY_S: i64 = 5;
 const LAP_M: f64 = 1000.0;
 
 /// The file of an activity.
+pub fn run(spec: &GenerateSpec) -> Vec<u8> {
+    file(spec, RECORD_EVERY_S, LAP_M)
+}
+
+/// The least that a whole activity has, with two records and one lap: for worlds with many of them.
+pub fn sketch(spec: &GenerateSpec) -> Vec<u8> {
+    file(spec, crate::world::whole_seconds(spec.elapsed_s).max(1), spec.distance_m.max(LAP_M))
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "FIT's fields are small; the spec is ours and stays within them"
 )]
 #[expect(clippy::cast_sign_loss, reason = "no quantity here is negative")]
-pub fn run(spec: &GenerateSpec) -> Vec<u8> {
+fn file(spec: &GenerateSpec, record_every_s: i64, lap_m: f64) -> Vec<u8> {
     let mut rng = Rng::new(spec.seed);
     let (sport, sub_sport) = spec.kind.fit();
     let at = |seconds: f64| moment(spec.start + SignedDuration::from_millis((seconds * 1000.0) as i64));
@@ -105,14 +114,14 @@ pub fn run(spec: &GenerateSpec) -> Vec<u8> {
             record.altitude = ((520.0 + 20.0 * (share * 12.0).sin() + 500.0) * 5.0) as u16;
         }
         messages.push(record.into());
-        seconds += RECORD_EVERY_S;
+        seconds += record_every_s;
     }
     messages.push(event(end, EventType::STOP_ALL));
 
-    let laps = (spec.distance_m / LAP_M).ceil().max(1.0) as u16;
+    let laps = (spec.distance_m / lap_m).ceil().max(1.0) as u16;
     for index in 0..laps {
-        let from_m = f64::from(index) * LAP_M;
-        let length_m = (spec.distance_m - from_m).clamp(0.0, LAP_M);
+        let from_m = f64::from(index) * lap_m;
+        let length_m = (spec.distance_m - from_m).clamp(0.0, lap_m);
         let share = if spec.distance_m > 0.0 { length_m / spec.distance_m } else { 1.0 };
         let begin_s = if spec.distance_m > 0.0 { spec.elapsed_s * from_m / spec.distance_m } else { 0.0 };
         let length_s = spec.elapsed_s * share;

@@ -1,6 +1,6 @@
 //! A Garmin and a Strava of our own, on loopback.
 //!
-//! One world model with two faces. [`World`] is a value without clock and I/O that answers requests as the two
+//! One world model with two skins. [`World`] is a value without clock and I/O that answers requests as the two
 //! services do, according to the protocol dossiers and not to our clients: old refresh tokens end at once,
 //! refused requests count, damaged files are refused in Strava's words. [`Sandbox`] puts it behind sockets.
 //!
@@ -33,10 +33,12 @@
 //! has been read completely takes effect even if its client dies in [`Phase::Before`]; where it shall not, add a
 //! fault with [`What::DropBefore`].
 //!
-//! Without sockets, [`World::answer`] takes a [`Request`], a service and the time.
+//! Without sockets, [`World::answer`] takes a [`Request`], a service and the time; and without HTTP there is
+//! [`direct`], the skin that simulations ask by calls.
 //!
-//! Not here: Garmin's sign-in pages, and a face for in-process simulation.
+//! Not here: Garmin's sign-in pages.
 
+pub mod direct;
 pub mod faults;
 pub mod garmin;
 pub mod generate;

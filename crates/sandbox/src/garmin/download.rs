@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::json::{api_error, not_found};
-use super::{Entry, Garmin, archive};
+use super::{Entry, Garmin, GarminActivity, archive};
 use crate::faults;
 use crate::message::Reply;
 
@@ -40,20 +40,41 @@ pub enum Parcel {
     Html,
 }
 
+/// Why a download gives nothing, whatever the parcel.
+pub(crate) enum NotHandedOut {
+    /// There is none of that id, or it is not served yet.
+    Missing,
+    /// It is somebody else's.
+    Foreign,
+}
+
 impl Garmin {
-    /// The answer to a download by this athlete.
-    pub fn download(&self, athlete: u64, id: u64, now: Timestamp) -> Reply {
-        let Some(asked) = self.activities.get(&id).filter(|activity| activity.is_listed(now)) else {
-            return not_found();
-        };
+    /// What is handed out to this athlete for that id: the activity whose file it is, and how it is sent.
+    pub(crate) fn handed_out(
+        &self,
+        athlete: u64,
+        id: u64,
+        now: Timestamp,
+    ) -> Result<&GarminActivity, NotHandedOut> {
+        let listed = |activity: &&GarminActivity| activity.is_listed(now);
+        let asked = self.activities.get(&id).filter(listed).ok_or(NotHandedOut::Missing)?;
         if asked.owner != athlete {
-            return forbidden();
+            return Err(NotHandedOut::Foreign);
         }
         if asked.served_from.is_some_and(|from| now < from) {
-            return not_found();
+            return Err(NotHandedOut::Missing);
         }
         // A leg's download is the whole multisport file (dossier garmin.md §6.4).
-        let activity = asked.parent.and_then(|parent| self.activities.get(&parent)).unwrap_or(asked);
+        Ok(asked.parent.and_then(|parent| self.activities.get(&parent)).unwrap_or(asked))
+    }
+
+    /// The answer to a download by this athlete.
+    pub fn download(&self, athlete: u64, id: u64, now: Timestamp) -> Reply {
+        let activity = match self.handed_out(athlete, id, now) {
+            Ok(activity) => activity,
+            Err(NotHandedOut::Missing) => return not_found(),
+            Err(NotHandedOut::Foreign) => return forbidden(),
+        };
         let file = || activity.file.clone();
         let usual = || Entry { name: usual_name(activity.id, &activity.file), content: file() };
         match &activity.parcel {
@@ -91,7 +112,7 @@ fn forbidden() -> Reply {
 }
 
 /// Entry names by content (dossier garmin.md §7): imports keep their kind.
-fn usual_name(id: u64, file: &[u8]) -> String {
+pub(crate) fn usual_name(id: u64, file: &[u8]) -> String {
     let head = String::from_utf8_lossy(&file[..file.len().min(1000)]).into_owned();
     if head.contains("<gpx") {
         format!("{id}.gpx")

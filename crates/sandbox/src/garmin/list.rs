@@ -1,6 +1,6 @@
 //! Garmin's list: which activities a request sees, in which order (dossier garmin.md §6.1).
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -86,17 +86,8 @@ impl Garmin {
             .filter(|activity| activity.owner == athlete && activity.is_listed(now) && query.sees(activity))
             .collect();
         // By local time, as the list does: around a change of the clocks that is not the order in which things began.
-        found.sort_by(|a, b| match (a.start_local(), b.start_local()) {
-            (Some(left), Some(right)) => right.cmp(&left).then(b.id.cmp(&a.id)),
-            (None, None) => b.id.cmp(&a.id),
-            (left, _) => {
-                if left.is_some() {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                }
-            }
-        });
+        // What has no time comes last.
+        found.sort_by_cached_key(|activity| Reverse((activity.start_local(), activity.id)));
         if query.oldest_first {
             found.reverse();
         }

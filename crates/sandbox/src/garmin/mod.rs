@@ -20,10 +20,11 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use activity::{Durations, GarminActivity, Keys};
 pub use archive::{Entry, archive};
+pub(crate) use download::NotHandedOut;
 pub use download::Parcel;
 pub use list::{BadQuery, ListQuery};
 pub use tokens::{DiPair, Tier, Tokens};
-pub use types::parent_key;
+pub use types::{numbers as type_numbers, parent_key};
 
 /// The account that [`Garmin::default`] comes with.
 pub const ATHLETE: u64 = 1_000_001;
@@ -72,7 +73,7 @@ impl Limiter {
     }
 
     /// `Err` holds the seconds to wait. Refused requests count as well.
-    fn admit(&mut self, now: Timestamp) -> Result<(), u32> {
+    pub(crate) fn admit(&mut self, now: Timestamp) -> Result<(), u32> {
         let started = match self.started {
             Some(started) if now < started + self.window => started,
             _ => {

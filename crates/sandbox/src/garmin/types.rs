@@ -16,9 +16,14 @@ const OLD: &[(u16, &str, u16)] = &[(12, "uncategorized", 17), (83, "transition",
 
 /// The description of a type, as list items carry it. A key outside the table becomes a type of its own.
 pub(super) fn describe(key: &str) -> Value {
-    let row = TYPES.iter().chain(OLD).find(|(_, known, _)| *known == key);
-    let (id, parent) = row.map_or((9_000, 17), |(id, _, parent)| (*id, *parent));
+    let (id, parent) = numbers(key);
     describe_row(id, key, parent)
+}
+
+/// The number of a type and of its parent, as list items carry them.
+pub fn numbers(key: &str) -> (u16, u16) {
+    let row = TYPES.iter().chain(OLD).find(|(_, known, _)| *known == key);
+    row.map_or((9_000, 17), |(id, _, parent)| (*id, *parent))
 }
 
 /// The key of a type's parent; `None` at the top and for keys outside the table.

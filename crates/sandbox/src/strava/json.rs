@@ -65,9 +65,18 @@ pub(super) const SPORT_TYPES: &[&str] = &[
     "Yoga",
 ];
 
+/// Where an upload stands, as its answer tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing<'a> {
+    pub upload: u64,
+    pub status: &'static str,
+    pub error: Option<&'a str>,
+    pub activity: Option<u64>,
+}
+
 impl Strava {
-    /// The answer to an upload, and to a poll.
-    pub(super) fn upload_json(&self, upload: &Upload, at_post: bool) -> Value {
+    /// Where an upload stands, in Strava's words.
+    pub(crate) fn standing<'a>(&'a self, upload: &'a Upload) -> Standing<'a> {
         const ERROR: &str = "There was an error processing your activity.";
         const DELETED: &str = "The created activity has been deleted.";
         let is_gone = |id: &u64| self.activities.get(id).is_none_or(|activity| activity.deleted);
@@ -75,9 +84,17 @@ impl Strava {
             Outcome::Processing => ("Your activity is still being processed.", None, None),
             Outcome::Activity(id) if is_gone(id) => (DELETED, None, None),
             Outcome::Activity(id) => ("Your activity is ready.", None, Some(*id)),
-            Outcome::Duplicate { error, .. } | Outcome::Failed { error } => (ERROR, Some(error), None),
+            Outcome::Duplicate { error, .. } | Outcome::Failed { error } => {
+                (ERROR, Some(error.as_str()), None)
+            }
             Outcome::Discarded => (DELETED, None, None),
         };
+        Standing { upload: upload.id, status, error, activity }
+    }
+
+    /// The answer to an upload, and to a poll.
+    pub(super) fn upload_json(&self, upload: &Upload, at_post: bool) -> Value {
+        let Standing { status, error, activity, .. } = self.standing(upload);
         let shows_external_id = match &upload.outcome {
             Outcome::Activity(_) => true,
             Outcome::Duplicate { .. } => self.settings.external_id_in_duplicate,

@@ -92,7 +92,7 @@ impl Strava {
         offset.to_timestamp(hidden).unwrap_or(activity.start)
     }
 
-    pub(super) fn offset(&self, athlete: u64) -> Offset {
+    pub(crate) fn offset(&self, athlete: u64) -> Offset {
         let seconds = self.athletes.get(&athlete).map_or(0, |athlete| athlete.utc_offset_s);
         Offset::from_seconds(seconds).unwrap_or(Offset::UTC)
     }

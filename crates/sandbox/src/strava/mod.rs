@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use activity::{Origin, StravaActivity, Visibility};
 pub use files::Facts;
+pub use json::Standing;
 pub use limits::{Limits, PerWindow, Usage};
 pub use list::ListQuery;
 pub use oauth::{Grant, Rotation, TokenPair};

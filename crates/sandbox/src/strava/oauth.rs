@@ -157,7 +157,7 @@ impl Strava {
     }
 
     /// App and athlete of an access token that is alive.
-    pub(super) fn bearer(&self, token: &str, now: Timestamp) -> Option<(u64, u64)> {
+    pub(crate) fn bearer(&self, token: &str, now: Timestamp) -> Option<(u64, u64)> {
         let alive =
             |grant: &Grant| grant.access.iter().any(|access| access.token == token && now < access.ends);
         self.oauth.grants.iter().find(|(_, grant)| alive(grant)).map(|(key, _)| *key)

@@ -202,7 +202,7 @@ impl Strava {
         Ok(Reply::json(200, JSON, &body))
     }
 
-    fn check_app(&self, client_id: &str, secret: &str) -> Result<u64, Refusal> {
+    pub(crate) fn check_app(&self, client_id: &str, secret: &str) -> Result<u64, Refusal> {
         let id = client_id.parse().unwrap_or(0);
         let app = self.apps.get(&id).ok_or(Refusal::Bad("Application", "client_id", "invalid"))?;
         if app.secret == secret { Ok(id) } else { Err(Refusal::BadSecret) }
