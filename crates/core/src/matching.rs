@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use crate::activity::{Distance, Found, GarminId};
 use crate::ledger::Row;
+use crate::planted::{self, Fault};
 
 /// Two starts this far apart may be the same.
 const START_WITHIN: SignedDuration = SignedDuration::from_secs(120);
@@ -50,7 +51,8 @@ pub fn same(row: &Row, found: &Found) -> Option<Same> {
     }
     let starts_apart = row.activity.start?.duration_until(found.start?).abs();
     let within = ELAPSED_WITHIN.as_secs_f64().max(elapsed.as_secs_f64() * ELAPSED_SHARE);
-    (starts_apart <= START_WITHIN && apart.as_secs_f64() <= within).then_some(Same::Time)
+    let lasts_as_long = apart.as_secs_f64() <= within || planted::has(Fault::SameByStartAlone);
+    (starts_apart <= START_WITHIN && lasts_as_long).then_some(Same::Time)
 }
 
 /// A near miss is shown to people and never acted upon: starts whole hours apart, or an overlap.

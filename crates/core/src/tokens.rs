@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use crate::moment::later;
+use crate::planted::{self, Fault};
 use crate::ports::{
     Clock, Failure, Fence, Lease, PortError, PutError, SecretName, Service, StoreError, Vault,
 };
@@ -105,7 +106,7 @@ where
     F: Future<Output = Result<L::Pair, Failure>>,
 {
     let (login, version) = load::<L>(vault).await?;
-    if usable(&login) {
+    if usable(&login) && !planted::has(Fault::VaultNotReadAgain) {
         return Ok(login);
     }
     // A store that cannot be written must be noticed before the service ends the old pair.
@@ -168,6 +169,9 @@ async fn keep<L: RotatingLogin>(
     pairs.before = Some(used);
     pairs.current = new.clone();
     pairs.aside = None;
+    if planted::has(Fault::PairUsedBeforeItIsKept) {
+        return Ok(login);
+    }
     match vault.replace(L::NAME, version, &login.write()).await {
         Ok(_) => return Ok(login),
         Err(PutError::Store(error)) => return Err(error.into()),

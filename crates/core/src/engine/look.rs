@@ -16,6 +16,7 @@ use crate::activity::{GarminId, Listed};
 use crate::head::{Head, Running};
 use crate::ledger::{Row, State};
 use crate::moment::{earlier, later};
+use crate::planted::{self, Fault};
 use crate::ports::{Page, Service, Version};
 use crate::rules::Decision;
 
@@ -47,7 +48,8 @@ pub(super) struct Walk {
 impl Walk {
     /// The next page, `limit` long, of a span of days.
     pub(super) fn next(&self, limit: u32, from: Option<Date>, to: Option<Date>) -> Page {
-        Page { start: self.pages * (limit - OVERLAP), limit, from, to }
+        let overlap = if planted::has(Fault::PagesWithoutOverlap) { 0 } else { OVERLAP };
+        Page { start: self.pages * (limit - overlap), limit, from, to }
     }
 
     /// The ones of a page that this walk has not seen.
@@ -150,6 +152,9 @@ impl Tick<'_> {
             self.run.observer.hears(Progress::Listing { seen: walk.seen() });
             let Some(next) = self.page(walk.next(LOOK_PAGE, None, None)).await? else {
                 // Nothing is put before the last page was read: the next look must meet the gap again.
+                if planted::has(Fault::FingerprintTooEarly) {
+                    self.head.fingerprint = Some(print);
+                }
                 return Ok(());
             };
             self.listed.extend(next.iter().map(|listed| listed.id));
@@ -231,7 +236,8 @@ impl Tick<'_> {
             let Some(page) = self.page(again).await? else {
                 return Ok(Part::Failed);
             };
-            if page.iter().map(|listed| listed.id).ne(walk.first_page.iter().copied()) {
+            let shifted = page.iter().map(|listed| listed.id).ne(walk.first_page.iter().copied());
+            if shifted && !planted::has(Fault::ShiftedSweepCounts) {
                 return Ok(Part::Shifted);
             }
         }
@@ -303,6 +309,9 @@ impl Tick<'_> {
             Hold::Auto if self.head.link.on == Some(true) => LINK_HOLD,
             Hold::Auto => return,
         };
+        if planted::has(Fault::NothingIsHeld) {
+            return;
+        }
         let until = later(row.first_seen, hold);
         if row.state == State::Wanted && row.sends == 0 && !row.by_hand && until > self.now() {
             row.hold(until);
@@ -364,6 +373,7 @@ pub(super) fn first_day_of(running: &Running) -> Option<Date> {
 /// min(today − lookback, last complete sweep − 2 days) − 1 day.
 fn far_enough_back(now: Timestamp, lookback: SignedDuration, last_complete: Option<Timestamp>) -> Date {
     let lookback = earlier(now, lookback);
+    let last_complete = last_complete.filter(|_| !planted::has(Fault::LookBackFromToday));
     let missed = last_complete.map_or(lookback, |last| earlier(last, DAY + DAY));
     jiff::tz::Offset::UTC.to_datetime(earlier(lookback.min(missed), DAY)).date()
 }

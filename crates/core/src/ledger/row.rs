@@ -10,6 +10,7 @@ use super::{Cause, Event, How, Refused, RejectReason, Shown, State};
 use crate::activity::{FileKind, GarminId, Listed, Sha256, StravaId, UploadId};
 use crate::head::Head;
 use crate::moment::later;
+use crate::planted::{self, Fault};
 use crate::ports::Service;
 use crate::timing::Timing;
 
@@ -156,7 +157,7 @@ impl Row {
 
     /// Whether the others go first: what a service fails at time and again must not stop them.
     pub fn goes_last(&self) -> bool {
-        self.put_offs >= PUT_OFFS_IN_TURN
+        self.put_offs >= PUT_OFFS_IN_TURN && !planted::has(Fault::FailuresKeepTheirTurn)
     }
 
     /// The services that the next step of this row needs.
@@ -364,6 +365,9 @@ impl Row {
             self.wait(later(now, wait), Cause::InDoubt);
             return Ok(());
         }
+        if planted::has(Fault::FirstEmptyLookSettles) {
+            return self.absent(now, timing);
+        }
         if now < self.ripe(timing) {
             self.wait(self.next_doubt_look(now, timing), Cause::InDoubt);
             return Ok(());
@@ -471,6 +475,9 @@ impl Row {
         }
         self.wait(later(now, timing.ladder(self.confirms)), Cause::Processing);
         self.confirms += 1;
+        if planted::has(Fault::SubmittedIsSentAgain) {
+            self.state = State::Wanted;
+        }
         Ok(())
     }
 

@@ -161,6 +161,16 @@ impl Tokens {
         Ok(self.pair(ticket.athlete, client_id, now, rng))
     }
 
+    /// Whether this refresh token is good, for tests that ask what a login is still worth.
+    pub fn takes(&self, refresh_token: &str, now: Timestamp) -> bool {
+        self.refresh.get(refresh_token).is_some_and(|refresh| now < refresh.ends)
+    }
+
+    /// Whether this athlete has any refresh token that is good.
+    pub fn has_refresh_token(&self, athlete: u64, now: Timestamp) -> bool {
+        self.refresh.values().any(|refresh| refresh.athlete == athlete && now < refresh.ends)
+    }
+
     /// Tokens for a refresh token, which ends with this.
     pub fn refresh(
         &mut self,

@@ -1,0 +1,389 @@
+//! The driver: whoever is due next goes on, and time jumps to that moment.
+//!
+//! A run is a future that is polled by hand, by one thread, only when its moment has come; a run that dies is a
+//! future that is dropped. So the order of everything is decided by the seed alone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use fitferry_core::engine::report::Report;
+use fitferry_core::engine::{self, Deaf, Run, Settings};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::dice::{days, ms, secs};
+use crate::events::{Event, InFlight};
+use crate::life;
+use crate::oracle;
+use crate::outcome::{Law, Outcome, Violation};
+use crate::plan::Plan;
+use crate::planted::Planted;
+use crate::process::Process;
+use crate::scene::{Fate, Point, Scene, State, TickFacts, name};
+
+/// How long a world is given to settle once faults have stopped.
+const SETTLES_WITHIN: SignedDuration = days(14);
+
+/// Far more than any seed takes.
+const STEPS_MAX: u64 = 3_000_000;
+
+type Tick = Pin<Box<dyn Future<Output = Report>>>;
+
+struct Runner {
+    process: Option<Arc<Process>>,
+    tick: Option<Tick>,
+    /// No tick begins before.
+    not_before: Timestamp,
+    quiet: Option<Quiet>,
+    /// The tick that runs stands for a stretch that is skipped.
+    stands_for_many: bool,
+}
+
+/// A tick came to nothing, and nothing has changed since.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Quiet {
+    head_writes: u64,
+    garmin_changes: u64,
+    /// One more tick has shown that nothing comes of the stretch that is about to be skipped.
+    is_shown: bool,
+}
+
+enum Next {
+    Event,
+    Poll(usize),
+    Start { runner: usize, stands_for_many: bool },
+}
+
+pub(crate) struct Drive {
+    scene: Arc<Scene>,
+    settings: Arc<Settings>,
+    runners: Vec<Runner>,
+    planted: Option<Planted>,
+    horizon: Timestamp,
+}
+
+impl Drive {
+    pub(crate) fn new(plan: Plan, planted: Option<Planted>, traces: bool) -> Drive {
+        let settings = Arc::new(plan.settings.clone());
+        let horizon = plan.end() + SETTLES_WITHIN;
+        let runner = |begin| Runner {
+            process: None,
+            tick: None,
+            not_before: begin,
+            quiet: None,
+            stands_for_many: false,
+        };
+        let runners = plan.runners.iter().map(|_| runner(plan.begin)).collect();
+        Drive { scene: Arc::new(Scene::new(plan, traces)), settings, runners, planted, horizon }
+    }
+
+    /// Plays to the end, or to the first violation.
+    pub(crate) fn play(mut self) -> Outcome {
+        let mut steps = 0_u64;
+        while let Some((at, next)) = self.next() {
+            let mut state = self.scene.lock();
+            steps += 1;
+            if steps > STEPS_MAX {
+                state.violate(Violation::new(Law::NothingLost, "time goes on and nothing comes to an end"));
+                drop(state);
+                break;
+            }
+            state.now = state.now.max(at);
+            match next {
+                Next::Event => {
+                    if let Some(event) = state.events.pop() {
+                        life::happen(&mut state, event);
+                        state.settle_world();
+                    }
+                    drop(state);
+                }
+                Next::Poll(runner) => {
+                    state.slots[runner].wake = None;
+                    drop(state);
+                    self.poll(runner);
+                }
+                Next::Start { runner, stands_for_many } => {
+                    drop(state);
+                    self.start(runner, stands_for_many);
+                }
+            }
+            let state = self.scene.lock();
+            let rests = state.slots.iter().all(|slot| !slot.running);
+            if state.violation.is_some() || state.healed && rests && oracle::end::is_settled(&state) {
+                break;
+            }
+        }
+        self.end()
+    }
+
+    fn end(self) -> Outcome {
+        // What still runs is not at its end; nothing may be read from it.
+        drop(self.runners);
+        let mut state = self.scene.lock();
+        if state.violation.is_none() {
+            oracle::end::check(&mut state);
+        }
+        Outcome {
+            seed: state.plan.seed,
+            mode: state.plan.mode,
+            days: state.plan.days,
+            stats: state.stats,
+            violation: state.violation.clone(),
+            history: state.history(),
+        }
+    }
+
+    /// Who is due first; events before runs, and the first runner before the second.
+    fn next(&mut self) -> Option<(Timestamp, Next)> {
+        let mut state = self.scene.lock();
+        let mut first: Option<(Timestamp, Next)> = state.events.next_at().map(|at| (at, Next::Event));
+        for (index, runner) in self.runners.iter_mut().enumerate() {
+            let due = match state.slots[index].running {
+                true => state.slots[index].wake.map(|at| (at, Next::Poll(index))),
+                false => runner
+                    .next_start(&mut state, index)
+                    .map(|(at, stands_for_many)| (at, Next::Start { runner: index, stands_for_many })),
+            };
+            if let Some((at, next)) = due
+                && first.as_ref().is_none_or(|(earliest, _)| at < *earliest)
+            {
+                first = Some((at, next));
+            }
+        }
+        first.filter(|(at, _)| *at < self.horizon)
+    }
+
+    fn start(&mut self, index: usize, stands_for_many: bool) {
+        let mut state = self.scene.lock();
+        let runner = &mut self.runners[index];
+        state.settle_world();
+        state.stats.ticks += 1;
+        let skipped = runner.process.is_none();
+        if skipped {
+            state.process_ends(index);
+        }
+        let (now, writes) = (state.now, state.store.writes);
+        let fates = if state.healed { (None, None) } else { state.fates() };
+        let slot = &mut state.slots[index];
+        slot.running = true;
+        slot.dead = false;
+        slot.wake = None;
+        (slot.crash, slot.freeze) = fates;
+        slot.tick = TickFacts { began: now, writes_before: writes, ..TickFacts::default() };
+        let deadline = state.plan.runners[index].deadline.map(SignedDuration::unsigned_abs);
+        let deadline = deadline.map(|deadline| state.monotonic() + deadline);
+        drop(state);
+        let process = runner
+            .process
+            .get_or_insert_with(|| Arc::new(Process::new(Arc::clone(&self.scene), index)))
+            .clone();
+        runner.stands_for_many = stands_for_many;
+        runner.tick = Some(tick(process, Arc::clone(&self.settings), deadline, self.planted));
+        self.poll(index);
+    }
+
+    fn poll(&mut self, index: usize) {
+        let runner = &mut self.runners[index];
+        let Some(tick) = &mut runner.tick else { return };
+        match tick.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(report) => {
+                runner.tick = None;
+                let mut state = self.scene.lock();
+                runner.tick_ended(&mut state, index, &report);
+            }
+            Poll::Pending => {
+                let mut state = self.scene.lock();
+                if state.slots[index].dead {
+                    // What is dropped may look at the scene.
+                    let gone = (runner.tick.take(), runner.process.take());
+                    runner.died(&mut state, index);
+                    drop(state);
+                    drop(gone);
+                }
+            }
+        }
+    }
+}
+
+/// One tick of the real engine, through the doors of a process.
+fn tick(
+    process: Arc<Process>,
+    settings: Arc<Settings>,
+    deadline: Option<Duration>,
+    planted: Option<Planted>,
+) -> Tick {
+    Box::pin(async move {
+        let run = Run { deadline, stop: &process.stop, observer: &Deaf };
+        match planted.and_then(|planted| planted.doors(&process)) {
+            Some(doors) => engine::tick(doors.ports(), &settings, run).await,
+            None => engine::tick(process.ports(), &settings, run).await,
+        }
+    })
+}
+
+impl Runner {
+    /// When the next tick begins, and whether it stands for a stretch that is skipped after it.
+    ///
+    /// After a tick that came to nothing, and while nothing changes, every tick would come to nothing until
+    /// something is due: one is made, near the end of the stretch, and the others are skipped.
+    fn next_start(&mut self, state: &mut State, index: usize) -> Option<(Timestamp, bool)> {
+        let plan = &state.plan.runners[index];
+        let grid = |at: Timestamp| slot_from(state.plan.begin + plan.phase, plan.period, at);
+        let first = grid(self.not_before.max(state.now));
+        let mut stands_for_many = false;
+        let mut at = first;
+        if let Some(quiet) = self.quiet
+            && quiet.head_writes == state.store.head_writes
+            && quiet.garmin_changes == state.garmin_changes
+            && let Some(due) = state.store.head.next_due
+        {
+            // A service that is asked again may answer otherwise.
+            let head = &state.store.head;
+            let pauses = [&head.garmin_pause, &head.strava_pause];
+            let due = pauses.iter().filter_map(|pause| pause.as_ref()?.until).fold(due, Timestamp::min);
+            let due = due.saturating_sub(state.slots[index].skew).unwrap_or(due);
+            let due = grid(due.min(Timestamp::MAX - days(2)));
+            let last_idle = due - plan.period;
+            if last_idle > first && !quiet.is_shown {
+                // A pause that only a login ends is a stretch without an end.
+                let is_endless = due > state.plan.end() + SETTLES_WITHIN;
+                at = if is_endless { first + plan.period } else { last_idle };
+                stands_for_many = true;
+            } else if due > first {
+                at = due;
+            }
+        }
+        for (from, to) in &state.life.absences {
+            if *from <= at && at < *to {
+                at = grid(*to);
+                stands_for_many = false;
+            }
+        }
+        Some((at, stands_for_many))
+    }
+
+    fn tick_ended(&mut self, state: &mut State, index: usize, report: &Report) {
+        let now = state.now;
+        oracle::tick_over(state, index);
+        let slot = &mut state.slots[index];
+        slot.running = false;
+        slot.wake = None;
+        slot.crash = None;
+        slot.freeze = None;
+        slot.in_flight = None;
+        let tick = std::mem::take(&mut slot.tick);
+        self.not_before = now + ms(1);
+        let wrote = state.store.writes - tick.writes_before;
+        // Of two runs at once the other one may have written.
+        let came_to_nothing = wrote == 0 && tick.strava_requests == 0 && tick.garmin_requests <= 1;
+        if self.stands_for_many && !tick.was_hit && !came_to_nothing && state.runs_at_once() == 0 {
+            let same = self.quiet.is_some_and(|quiet| quiet.garmin_changes == state.garmin_changes);
+            if same {
+                let what = format!(
+                    "{} makes {} and {} requests and {wrote} writes in a stretch of which a tick came to nothing",
+                    name(index),
+                    tick.garmin_requests,
+                    tick.strava_requests
+                );
+                state.violate(Violation::new(Law::Idle, what));
+            }
+        }
+        let is_quiet = came_to_nothing && !tick.was_hit && report.trouble.as_ref().is_none_or(waits);
+        self.quiet = is_quiet.then(|| Quiet {
+            head_writes: state.store.head_writes,
+            garmin_changes: state.garmin_changes,
+            is_shown: self.stands_for_many,
+        });
+        if let Some(trouble) = &report.trouble {
+            let trouble = format!("{trouble:?}");
+            oracle::shows_no_secret(state, &trouble);
+            state.tell(|| format!("{} ends its tick: {trouble}", name(index)));
+        }
+        let process = self.process.as_ref();
+        let was_stopped = process.is_some_and(|process| process.stop.load(Ordering::Relaxed));
+        state.stats.stops += u64::from(was_stopped);
+        if !state.plan.runners[index].is_daemon || was_stopped {
+            self.process = None;
+            state.process_ends(index);
+        }
+    }
+
+    fn died(&mut self, state: &mut State, index: usize) {
+        let now = state.now;
+        state.stats.crashes += 1;
+        state.tell(|| format!("{} dies", name(index)));
+        let in_flight = state.slots[index].in_flight.take();
+        if let Some(request) = in_flight
+            && state.trouble.chance(500)
+        {
+            let soon = match request {
+                InFlight::Upload { .. } => state.trouble.long_tail(ms(10), secs(20)),
+                _ => state.trouble.span(ms(10), ms(300)),
+            };
+            state.schedule(now + soon, Event::Straggler(request));
+        }
+        oracle::tokens::process_over(state, index);
+        state.slots[index].running = false;
+        state.slots[index].wake = None;
+        state.process_ends(index);
+        oracle::head::nothing_sleeps(state, index);
+        self.quiet = None;
+        self.not_before = now + ms(1);
+    }
+}
+
+/// Trouble that only waiting ends: the next tick would meet it again.
+fn waits(trouble: &fitferry_core::engine::report::Trouble) -> bool {
+    use fitferry_core::engine::report::Trouble;
+    matches!(trouble, Trouble::Port(_))
+}
+
+/// The first moment of a grid that is not before `at`.
+fn slot_from(origin: Timestamp, period: SignedDuration, at: Timestamp) -> Timestamp {
+    let period = period.as_millis().max(1);
+    let since = at.duration_since(origin).as_millis();
+    let slots = since.div_euclid(period) + i128::from(since.rem_euclid(period) > 0);
+    let offset = i64::try_from(slots * period).unwrap_or(i64::MAX);
+    origin.saturating_add(SignedDuration::from_millis(offset)).unwrap_or(Timestamp::MAX)
+}
+
+impl State {
+    /// What is going to befall the tick that begins, if it gets so far.
+    fn fates(&mut self) -> (Option<Fate>, Option<(Fate, SignedDuration)>) {
+        let rates = self.plan.rates;
+        let crash = self.trouble.chance(rates.crash).then(|| self.fate());
+        let freeze = self.trouble.chance(rates.freeze).then(|| {
+            let fate = self.fate();
+            (fate, self.trouble.long_tail(secs(1), days(2)))
+        });
+        (crash, freeze)
+    }
+
+    fn fate(&mut self) -> Fate {
+        let dice = &mut self.trouble;
+        let points = [
+            Point::Sending,
+            Point::Uploading,
+            Point::Uploaded,
+            Point::ToToken,
+            Point::FromToken,
+            Point::FromGarmin,
+            Point::FromStrava,
+            Point::Sleep,
+        ];
+        match dice.between(0, 9) {
+            // Early points are more likely than late ones, and late ones happen.
+            0..=3 => {
+                let bits = dice.between(0, 8);
+                Fate { kind: None, left: 1 + dice.between(0, 1 << bits) }
+            }
+            4 => Fate { kind: Some(Point::Store), left: 1 + dice.between(0, 40) },
+            _ => {
+                let kind = dice.pick(&points);
+                Fate { kind: Some(kind), left: dice.between(1, 3) }
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What one seed decides before anything happens: who runs, how often, against which services.
+
+use fitferry_core::engine::{Hold, Settings, Since};
+use fitferry_core::rules::Rules;
+use fitferry_core::timing::Timing;
+use fitferry_sandbox::strava::{Duplicates, Limits, PerWindow, Tell};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::dice::{Dice, Stream, days, hours, mins, secs};
+
+/// What the services do about uploads that they know, and how slow anything may be (architecture, *The simulated
+/// world*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Strava detects no upload of ours, processing and lag stay under 10 min, all scopes are granted, no process
+    /// is frozen for longer than `doubt` between its last check and its first byte.
+    Strict,
+    /// Any delay; identical bytes or the same external id are detected.
+    Wild,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Strict => "strict",
+            Mode::Wild => "wild",
+        }
+    }
+}
+
+/// What durable things are kept in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Plain maps, with a lock or with leases that end.
+    #[default]
+    Memory,
+    /// The store's own code over SQLite in memory, beside the maps: each answer is compared.
+    Sqlite,
+}
+
+/// How runs keep out of each other's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseKind {
+    /// Freed when the process dies, as a lock of the operating system is.
+    Lock,
+    /// Ends at a moment, as a lease in a shared table does.
+    Term,
+}
+
+/// How one runner works.
+#[derive(Clone, Debug)]
+pub(crate) struct RunnerPlan {
+    pub(crate) period: SignedDuration,
+    pub(crate) phase: SignedDuration,
+    /// How long a tick may take; `None` for a run without a deadline.
+    pub(crate) deadline: Option<SignedDuration>,
+    /// One process for many ticks, and not one for each.
+    pub(crate) is_daemon: bool,
+    /// Our clock less the services'.
+    pub(crate) skew: SignedDuration,
+}
+
+/// Which of Garmin's two APIs the login is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GarminLogin {
+    Key,
+    Pair,
+}
+
+/// How often things go wrong, of a thousand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rates {
+    /// A request that never arrives, and one whose answer never does.
+    pub(crate) lost_before: u64,
+    pub(crate) lost_after: u64,
+    /// A request that takes its time.
+    pub(crate) slow: u64,
+    /// A process that dies, or is frozen, within one tick that has work.
+    pub(crate) crash: u64,
+    pub(crate) freeze: u64,
+    /// A tick that is told to stop.
+    pub(crate) stop: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) mode: Mode,
+    pub(crate) days: i64,
+    pub(crate) begin: Timestamp,
+    pub(crate) settings: Settings,
+    pub(crate) runners: Vec<RunnerPlan>,
+    pub(crate) lease: LeaseKind,
+    pub(crate) store: StoreKind,
+    pub(crate) garmin_login: GarminLogin,
+    /// Strava shows what only the athlete may see.
+    pub(crate) sees_private: bool,
+    pub(crate) limits: Limits,
+    /// Items of one page of Strava's list; smaller than in life, so that a look has several.
+    pub(crate) page_items: u64,
+    pub(crate) short_pages: bool,
+    pub(crate) duplicates: Duplicates,
+    pub(crate) tell: Tell,
+    pub(crate) hide_starts: bool,
+    /// *Garmin's own link*, with its usual delay.
+    pub(crate) link: Option<SignedDuration>,
+    /// Activities per hundred days, and how many there were before.
+    pub(crate) per_hundred_days: u64,
+    pub(crate) backlog: u64,
+    pub(crate) rates: Rates,
+}
+
+/// All worlds begin on a Wednesday.
+const BEGIN: i64 = 1_795_003_200;
+
+impl Plan {
+    pub(crate) fn of(seed: u64, mode: Option<Mode>, days_given: Option<i64>, store: StoreKind) -> Plan {
+        let mut dice = Dice::new(seed, Stream::Plan);
+        let mode = mode.unwrap_or(if seed.is_multiple_of(2) { Mode::Strict } else { Mode::Wild });
+        let is_long = (seed / 2).is_multiple_of(10);
+        let days_long = days_given.unwrap_or(if is_long { 90 } else { 14 });
+        let begin = Timestamp::from_second(BEGIN).unwrap_or_default() + dice.span(secs(0), days(7));
+        let wild = mode == Mode::Wild;
+        let lease = match store {
+            StoreKind::Sqlite => LeaseKind::Lock,
+            StoreKind::Memory => dice.pick(&[LeaseKind::Lock, LeaseKind::Term, LeaseKind::Term]),
+        };
+        let settings = settings(&mut dice, begin);
+        let runners = runners(&mut dice, lease, wild);
+        let small = |dice: &mut Dice| {
+            let quarter = u32::try_from(dice.between(12, 40)).unwrap_or(40);
+            let window = |quarter: u32| PerWindow { quarter, day: quarter * 12 };
+            Limits { overall: window(quarter * 2), read: window(quarter) }
+        };
+        let limits = match dice.between(0, 9) {
+            0..=2 => small(&mut dice),
+            3..=7 => Limits::NEW_APP,
+            _ => Limits::UPGRADED,
+        };
+        Plan {
+            seed,
+            mode,
+            days: days_long,
+            begin,
+            settings,
+            runners,
+            lease,
+            store,
+            garmin_login: dice.pick(&[GarminLogin::Key, GarminLogin::Pair]),
+            sees_private: !(wild && dice.chance(150)),
+            limits,
+            page_items: dice.pick(&[8, 12, 40, 200]),
+            short_pages: dice.chance(400),
+            duplicates: match (wild, dice.chance(400)) {
+                (false, _) => Duplicates::NONE,
+                (true, false) => Duplicates::LIKELY,
+                (true, true) => Duplicates::ALL,
+            },
+            tell: dice.pick(&[Tell::AtPoll, Tell::AtPoll, Tell::AtPost201, Tell::AtPost400]),
+            hide_starts: wild && dice.chance(150),
+            link: dice.chance(250).then(|| dice.long_tail(mins(1), mins(20))),
+            per_hundred_days: dice.pick(&[20, 60, 100, 150, 250]),
+            backlog: dice.pick(&[0, 0, 3, 10, 30, 90]),
+            rates: rates(&mut dice),
+        }
+    }
+
+    pub(crate) fn is_strict(&self) -> bool {
+        self.mode == Mode::Strict
+    }
+
+    pub(crate) fn end(&self) -> Timestamp {
+        self.begin + days(self.days)
+    }
+}
+
+fn settings(dice: &mut Dice, begin: Timestamp) -> Settings {
+    let day = |back: i64| jiff::tz::Offset::UTC.to_datetime(begin - days(back)).date();
+    let since = match dice.between(0, 4) {
+        0 => Since::Unset,
+        1 | 2 => Since::Day(day(i64::try_from(dice.between(0, 60)).unwrap_or(0))),
+        _ => Since::All,
+    };
+    let types: &[&str] = dice.pick(&[&["running"][..], &["running", "cycling"][..], &["*"][..]]);
+    let timing = Timing {
+        garmin_spacing: dice.pick(&[SignedDuration::ZERO, secs(2)]),
+        settle: dice.pick(&[secs(60), secs(10)]),
+        ..Timing::default()
+    };
+    Settings {
+        rules: Rules { types: types.iter().map(|&key| key.to_owned()).collect(), rules: Vec::new() },
+        since,
+        lookback: dice.pick(&[days(2), days(7), days(30), days(30)]),
+        sweep: dice.pick(&[hours(6), hours(6), hours(12)]),
+        hold: dice.pick(&[Hold::Auto, Hold::Auto, Hold::For(SignedDuration::ZERO), Hold::For(mins(10))]),
+        timing,
+    }
+}
+
+fn runners(dice: &mut Dice, lease: LeaseKind, wild: bool) -> Vec<RunnerPlan> {
+    let count = if dice.chance(350) { 2 } else { 1 };
+    // Machines that share a store agree on the time; how far they are from the services is another matter.
+    let skew = match dice.between(0, 3) {
+        0 | 1 => SignedDuration::ZERO,
+        2 => dice.span(secs(0), secs(120)) - secs(60),
+        _ => dice.span(secs(0), hours(if wild { 26 } else { 4 })) - hours(if wild { 13 } else { 2 }),
+    };
+    (0..count)
+        .map(|index| {
+            let period = mins(dice.pick(&[1, 1, 2, 5, 15, 60]));
+            RunnerPlan {
+                period,
+                phase: dice.span(secs(0), period),
+                deadline: (lease == LeaseKind::Term && dice.chance(500)).then(|| secs(50)),
+                is_daemon: dice.chance(500),
+                skew: if index == 0 { skew } else { skew + dice.span(secs(0), secs(4)) - secs(2) },
+            }
+        })
+        .collect()
+}
+
+/// Some worlds are calm, most have some trouble, and a few have little else.
+fn rates(dice: &mut Dice) -> Rates {
+    let scale = dice.pick(&[0, 1, 1, 1, 3, 8]);
+    Rates {
+        lost_before: dice.between(0, 6) * scale,
+        lost_after: dice.between(0, 6) * scale,
+        slow: dice.between(0, 20) * scale,
+        crash: dice.between(0, 80) * scale,
+        freeze: dice.between(0, 10) * scale,
+        stop: dice.between(0, 10) * scale,
+    }
+}
+
+/// The longest that a process of a strict world is frozen between its last check and its first byte.
+pub(crate) const FROZEN_MAX: SignedDuration = mins(4);
+/// The longest that processing and the list's lag take together in a strict world.
+pub(crate) const SHOWN_WITHIN: SignedDuration = secs(570);

@@ -1,0 +1,249 @@
+//! One process: what a run holds in memory, and the doors through which it reaches time and the store.
+//!
+//! Every call passes a point before its effect and one after it. At either the process may die or be frozen, time
+//! may pass, and another run may do something. The doors to the two services are in `garmin` and `strava`.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fitferry_core::activity::GarminId;
+use fitferry_core::head::Head;
+use fitferry_core::ledger::{Counts, Row};
+use fitferry_core::ports::{
+    Clock, Fence, Filter, Lease, Ledger, Meter, Ports, PutError, SecretName, StoreError, Vault, Version,
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use crate::login::Bearer;
+use crate::memory::Conflict;
+use crate::scene::{Going, Point, Scene, State};
+
+pub(crate) struct Process {
+    pub(crate) scene: Arc<Scene>,
+    pub(crate) runner: usize,
+    pub(crate) meter: Meter,
+    pub(crate) stop: Arc<AtomicBool>,
+    client: Mutex<Client>,
+}
+
+/// What the two clients keep in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    /// Strava's clock less ours, by the last `Date`.
+    pub(crate) strava_skew: Option<SignedDuration>,
+    /// Monotonic moment before which no early renewal of Strava's token is tried.
+    pub(crate) early_from: Duration,
+    /// Garmin's bearer of the last request, and when that began.
+    pub(crate) bearer: Option<Bearer>,
+    pub(crate) last_request: Option<Duration>,
+    /// Garmin's bearer as it was read with the head.
+    bearer_read: Option<Option<(SecretString, Version)>>,
+}
+
+impl Process {
+    pub(crate) fn new(scene: Arc<Scene>, runner: usize) -> Process {
+        let stop = Arc::<AtomicBool>::default();
+        scene.lock().slots[runner].stop = Arc::clone(&stop);
+        Process { scene, runner, meter: Meter::default(), stop, client: Mutex::default() }
+    }
+
+    /// Everything that the engine may touch.
+    pub(crate) fn ports(&self) -> Ports<'_> {
+        Ports {
+            source: self,
+            destination: self,
+            ledger: self,
+            vault: self,
+            lease: self,
+            clock: self,
+            meter: &self.meter,
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.scene.lock()
+    }
+
+    pub(crate) fn client(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets past a point, after that long.
+    pub(crate) fn pass(&self, point: Point, span: SignedDuration) -> Pass<'_> {
+        Pass { process: self, at: Some((point, span)) }
+    }
+
+    /// The process dies here.
+    pub(crate) async fn die(&self) {
+        self.state().slots[self.runner].dead = true;
+        std::future::pending().await
+    }
+
+    /// One operation of the store, which is atomic, with a point on either side.
+    pub(crate) async fn operate<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let span = self.state().store_span();
+        self.pass(Point::Store, span).await;
+        let done = work(&mut self.state());
+        self.pass(Point::Store, SignedDuration::ZERO).await;
+        done
+    }
+}
+
+/// A run on its way past a point.
+pub(crate) struct Pass<'a> {
+    process: &'a Process,
+    at: Option<(Point, SignedDuration)>,
+}
+
+impl Future for Pass<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let runner = self.process.runner;
+        let at = self.at.take();
+        let mut state = self.process.scene.lock();
+        match at {
+            Some((point, span)) => match state.arrive(runner, point, span) {
+                Going::On => Poll::Ready(()),
+                Going::Later => Poll::Pending,
+            },
+            // It is polled again only when its moment has come, or not at all.
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for Process {
+    fn now(&self) -> Timestamp {
+        self.state().wall(self.runner)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.state().monotonic()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let span = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        self.pass(Point::Sleep, span).await;
+    }
+}
+
+fn put_error(Conflict: Conflict) -> PutError {
+    PutError::Conflict
+}
+
+#[async_trait]
+impl Ledger for Process {
+    async fn head(&self) -> Result<(Head, Version), StoreError> {
+        let runner = self.runner;
+        let read =
+            self.operate(|state| (state.head(runner), state.secret(runner, SecretName::GarminBearer))).await;
+        self.client().bearer_read = Some(read.1);
+        Ok(read.0)
+    }
+
+    async fn put_head(&self, expected: Version, head: &Head, fence: Fence) -> Result<Version, PutError> {
+        let put = |state: &mut State| state.put_head(self.runner, expected, head, fence);
+        self.operate(put).await.map_err(put_error)
+    }
+
+    async fn get(&self, id: GarminId) -> Result<Option<(Row, Version)>, StoreError> {
+        Ok(self.operate(|state| state.get(self.runner, id)).await)
+    }
+
+    async fn list(&self, _: &Filter) -> Result<Vec<Row>, StoreError> {
+        Ok(self.operate(|state| state.store.rows.values().map(|(row, _)| row.clone()).collect()).await)
+    }
+
+    async fn known(&self, ids: &[GarminId]) -> Result<BTreeSet<GarminId>, StoreError> {
+        Ok(self.operate(|state| state.known(self.runner, ids)).await)
+    }
+
+    async fn open(&self) -> Result<Vec<(Row, Version)>, StoreError> {
+        Ok(self.operate(|state| state.open_rows(self.runner)).await)
+    }
+
+    async fn put(&self, row: &Row, expected: Version, fence: Fence) -> Result<Version, PutError> {
+        let put = |state: &mut State| state.put(self.runner, row, expected, fence);
+        self.operate(put).await.map_err(put_error)
+    }
+
+    async fn add(&self, rows: &[Row], fence: Fence) -> Result<Vec<GarminId>, PutError> {
+        let add = |state: &mut State| state.add(self.runner, rows, fence);
+        self.operate(add).await.map_err(put_error)
+    }
+
+    async fn count(&self) -> Result<Counts, StoreError> {
+        Ok(self.operate(|state| state.count(self.runner)).await)
+    }
+}
+
+#[async_trait]
+impl Vault for Process {
+    async fn get(&self, name: SecretName) -> Result<Option<(SecretString, Version)>, StoreError> {
+        if name == SecretName::GarminBearer
+            && let Some(read) = self.client().bearer_read.clone()
+        {
+            return Ok(read);
+        }
+        self.get_fresh(name).await
+    }
+
+    async fn get_fresh(&self, name: SecretName) -> Result<Option<(SecretString, Version)>, StoreError> {
+        let found = self.operate(|state| state.secret(self.runner, name)).await;
+        if name == SecretName::GarminBearer {
+            self.client().bearer_read = Some(found.clone());
+        }
+        Ok(found)
+    }
+
+    async fn replace(
+        &self,
+        name: SecretName,
+        expected: Version,
+        new: &SecretString,
+    ) -> Result<Version, PutError> {
+        let replace = |state: &mut State| state.replace(self.runner, name, expected, new);
+        let version = self.operate(replace).await.map_err(put_error)?;
+        if name == SecretName::GarminBearer {
+            self.client().bearer_read = Some(Some((new.clone(), version)));
+        }
+        Ok(version)
+    }
+
+    async fn remove(&self, name: SecretName) -> Result<(), StoreError> {
+        self.operate(|state| state.remove_secret(self.runner, name)).await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Lease for Process {
+    async fn take(&self, until: Timestamp) -> Result<Option<Fence>, StoreError> {
+        let take = |state: &mut State| {
+            let now = state.wall(self.runner);
+            state.take(self.runner, now, until)
+        };
+        Ok(self.operate(take).await)
+    }
+
+    async fn renew(&self, until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.operate(|state| state.renew(self.runner, until)).await)
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        self.operate(|state| state.release(self.runner)).await;
+        Ok(())
+    }
+
+    fn held(&self) -> Option<Fence> {
+        self.state().slots[self.runner].fence
+    }
+}

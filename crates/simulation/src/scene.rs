@@ -1,0 +1,273 @@
+//! The stage: the world, what is durable, the runners' places in time, and what is watched.
+//!
+//! All of it stands behind one lock that nobody holds while waiting, so the order of events is the driver's alone
+//! (`drive`).
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fitferry_core::activity::GarminId;
+use fitferry_core::ports::Fence;
+use fitferry_sandbox::World;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::dice::{Dice, Stream, ms};
+use crate::events::{Event, Events, InFlight};
+use crate::life::Life;
+use crate::memory::Memory;
+use crate::oracle::Oracle;
+use crate::outcome::{Stats, Violation};
+use crate::plan::{Plan, StoreKind};
+use crate::store::Real;
+
+pub(crate) struct Scene(Mutex<State>);
+
+pub(crate) struct State {
+    /// The true time, which is the services'.
+    pub(crate) now: Timestamp,
+    pub(crate) plan: Plan,
+    pub(crate) world: World,
+    pub(crate) life: Life,
+    pub(crate) store: Memory,
+    /// The store's own code, where a seed runs over it.
+    pub(crate) real: Option<Real>,
+    /// The lease of a person at the command line.
+    pub(crate) person_fence: Option<Fence>,
+    pub(crate) events: Events,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) oracle: Oracle,
+    /// Delays and losses on the way.
+    pub(crate) network: Dice,
+    /// Crashes, freezes and signals.
+    pub(crate) trouble: Dice,
+    /// Changes with everything that Garmin's list may show differently, and with every outage that begins.
+    pub(crate) garmin_changes: u64,
+    /// Faults have stopped; what is left must settle.
+    pub(crate) healed: bool,
+    pub(crate) stats: Stats,
+    pub(crate) violation: Option<Violation>,
+    trace: Option<Vec<String>>,
+}
+
+/// A place in a run at which something may befall it: before or after the effect of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    Store,
+    /// A request on its way to Garmin, and its answer on the way back.
+    ToGarmin,
+    FromGarmin,
+    ToStrava,
+    FromStrava,
+    /// Between the last check of an upload and its first byte.
+    Sending,
+    /// An upload on its way.
+    Uploading,
+    Uploaded,
+    ToToken,
+    FromToken,
+    /// Waiting on purpose.
+    Sleep,
+}
+
+/// What befalls a run, at the n-th point of a kind; without a kind at the n-th of all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fate {
+    pub(crate) kind: Option<Point>,
+    pub(crate) left: u64,
+}
+
+impl Fate {
+    fn strikes(&mut self, point: Point) -> bool {
+        if self.kind.is_some_and(|kind| kind != point) {
+            return false;
+        }
+        self.left = self.left.saturating_sub(1);
+        self.left == 0
+    }
+}
+
+/// One runner, as the stage sees it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Our clock less the services'.
+    pub(crate) skew: SignedDuration,
+    pub(crate) running: bool,
+    /// When the run goes on; `None` while it is being polled.
+    pub(crate) wake: Option<Timestamp>,
+    /// The process is gone, and only its future is still there.
+    pub(crate) dead: bool,
+    pub(crate) crash: Option<Fate>,
+    pub(crate) freeze: Option<(Fate, SignedDuration)>,
+    /// The lease that its process believes to have.
+    pub(crate) fence: Option<Fence>,
+    /// When that ends on its own clock, where leases end.
+    pub(crate) lease_until: Option<Timestamp>,
+    /// A request whose last byte may have left the machine when the process dies.
+    pub(crate) in_flight: Option<InFlight>,
+    /// Tells the process to end between two steps.
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) tick: TickFacts,
+}
+
+/// What the oracle knows of the tick that a runner is in.
+#[derive(Debug, Default)]
+pub(crate) struct TickFacts {
+    pub(crate) began: Timestamp,
+    pub(crate) looks: Vec<crate::oracle::Look>,
+    pub(crate) garmin_requests: u32,
+    pub(crate) strava_requests: u32,
+    pub(crate) garmin_limited: bool,
+    pub(crate) was_hit: bool,
+    pub(crate) writes_before: u64,
+    /// The newest page that it read, for the head's fingerprint.
+    pub(crate) newest_page: Vec<GarminId>,
+    pub(crate) freezes: u32,
+    /// The upload that is being sent, and when the client looked at the clock last.
+    pub(crate) checked: Option<(GarminId, Timestamp)>,
+}
+
+impl Scene {
+    pub(crate) fn new(plan: Plan, traces: bool) -> Scene {
+        let seed = plan.seed;
+        let slots = plan.runners.iter().map(|runner| Slot::new(runner.skew)).collect();
+        let mut state = State {
+            now: plan.begin,
+            world: World::empty(Dice::new(seed, Stream::World).draw()),
+            life: Life::new(seed),
+            store: Memory::new(plan.lease),
+            real: (plan.store == StoreKind::Sqlite).then(|| Real::open(plan.runners.len())),
+            person_fence: None,
+            events: Events::default(),
+            slots,
+            oracle: Oracle::default(),
+            network: Dice::new(seed, Stream::Network),
+            trouble: Dice::new(seed, Stream::Trouble),
+            garmin_changes: 0,
+            healed: false,
+            stats: Stats::default(),
+            violation: None,
+            trace: traces.then(Vec::new),
+            plan,
+        };
+        crate::life::prepare(&mut state);
+        Scene(Mutex::new(state))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn new(skew: SignedDuration) -> Slot {
+        Slot {
+            skew,
+            running: false,
+            wake: None,
+            dead: false,
+            crash: None,
+            freeze: None,
+            fence: None,
+            lease_until: None,
+            in_flight: None,
+            stop: Arc::default(),
+            tick: TickFacts::default(),
+        }
+    }
+}
+
+/// Whether a run goes on at a point, and when.
+pub(crate) enum Going {
+    On,
+    Later,
+}
+
+impl State {
+    /// Who is running at this moment.
+    pub(crate) fn runs_at_once(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.running).count()
+    }
+
+    /// The time on a runner's wall.
+    pub(crate) fn wall(&self, runner: usize) -> Timestamp {
+        self.now + self.slots[runner].skew
+    }
+
+    /// Counts the time that a machine sleeps.
+    pub(crate) fn monotonic(&self) -> Duration {
+        Duration::from_secs(1000) + self.plan.begin.duration_until(self.now).unsigned_abs()
+    }
+
+    /// A run arrives at a point, beyond which it gets after `span`, if nothing befalls it.
+    pub(crate) fn arrive(&mut self, runner: usize, point: Point, span: SignedDuration) -> Going {
+        self.stats.points += 1;
+        let now = self.now;
+        let slot = &mut self.slots[runner];
+        if slot.crash.as_mut().is_some_and(|fate| fate.strikes(point)) {
+            slot.dead = true;
+            slot.crash = None;
+            slot.tick.was_hit = true;
+            return Going::Later;
+        }
+        let mut span = span;
+        if let Some((fate, frozen)) = &mut slot.freeze
+            && fate.strikes(point)
+        {
+            let frozen = *frozen;
+            let is_leaving = matches!(point, Point::Sending | Point::Uploading);
+            let is_bounded = self.plan.mode == crate::plan::Mode::Strict && is_leaving;
+            let frozen = if is_bounded { frozen.min(crate::plan::FROZEN_MAX) } else { frozen };
+            slot.freeze = None;
+            slot.tick.was_hit = true;
+            slot.tick.freezes += 1;
+            span += frozen;
+            self.stats.freezes += 1;
+            self.tell(|| format!("{} is frozen for {frozen:#} ({point:?})", name(runner)));
+        }
+        if span.is_zero() {
+            return Going::On;
+        }
+        self.slots[runner].wake = Some(now + span);
+        Going::Later
+    }
+
+    /// How long a write or a read of the store takes. It matters only where two runs may meet.
+    pub(crate) fn store_span(&mut self) -> SignedDuration {
+        if self.runs_at_once() > 1 { ms(self.network.between(1, 15)) } else { SignedDuration::ZERO }
+    }
+
+    /// Notes what is wrong, once: the rest may only follow from it.
+    pub(crate) fn violate(&mut self, what: Violation) {
+        if self.violation.is_none() {
+            self.tell(|| format!("VIOLATION: {what}"));
+            self.violation = Some(what);
+        }
+    }
+
+    /// Adds a line to the history, if somebody wants to read it.
+    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.trace {
+            lines.push(format!("{:.3}  {}", self.now, line()));
+        }
+    }
+
+    pub(crate) fn history(&mut self) -> Vec<String> {
+        self.trace.take().unwrap_or_default()
+    }
+
+    pub(crate) fn schedule(&mut self, at: Timestamp, event: Event) {
+        self.events.push(at, event);
+    }
+
+    /// Brings the world to this moment and looks at what happened in it meanwhile.
+    pub(crate) fn settle_world(&mut self) {
+        self.world.settle(self.now);
+        crate::oracle::after_settling(self);
+    }
+}
+
+/// Runners are A, B …
+pub(crate) fn name(runner: usize) -> char {
+    char::from(b'A' + u8::try_from(runner.min(25)).unwrap_or(0))
+}

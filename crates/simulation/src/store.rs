@@ -1,0 +1,295 @@
+//! The store's doors. Each operation is done on the maps (`memory`) and, where a seed runs over SQLite, by the
+//! store's own code too; the two must answer alike. The oracle sees everything that becomes durable.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use fitferry_core::activity::GarminId;
+use fitferry_core::budget::{Full, Kind, Purpose, Reading, View};
+use fitferry_core::head::Head;
+use fitferry_core::ledger::{Counts, Row};
+use fitferry_core::ports::{
+    AppId, Budget as _, Fence, Filter, Lease as _, Ledger, PutError, SecretName, Vault as _, Version,
+};
+use fitferry_store::{AthleteStore, SqliteStore};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::memory::Conflict;
+use crate::oracle;
+use crate::outcome::{Law, Violation};
+use crate::scene::State;
+
+/// A store with code of its own.
+pub(crate) struct Real {
+    store: SqliteStore,
+    /// One door for each runner, and the last one for people.
+    doors: Vec<AthleteStore>,
+}
+
+const ATHLETE: &str = "me";
+
+impl Real {
+    pub(crate) fn open(runners: usize) -> Real {
+        let store = SqliteStore::open_in_memory().expect("memory can always be opened");
+        let doors = (0..=runners).map(|_| store.athlete(ATHLETE)).collect();
+        Real { store, doors }
+    }
+}
+
+/// The answer of a store that never waits.
+fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("SQLite answers within the call"),
+    }
+}
+
+fn conflict<T>(answer: Result<T, PutError>) -> Result<T, Conflict> {
+    answer.map_err(|error| match error {
+        PutError::Conflict => Conflict,
+        PutError::Store(error) => panic!("a store in memory does not fail: {error}"),
+    })
+}
+
+impl State {
+    /// Who writes when a person does.
+    pub(crate) fn person(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Compares what the real store answers with what the maps did.
+    fn agree<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        operation: &str,
+        modelled: &T,
+        real: impl FnOnce(&Real) -> T,
+    ) {
+        let Some(store) = &self.real else { return };
+        let real = real(store);
+        if real != *modelled {
+            let what = format!("{operation}: {real:?}, where {modelled:?} was expected");
+            self.violate(Violation::new(Law::Store, what));
+        }
+    }
+
+    pub(crate) fn head(&mut self, who: usize) -> (Head, Version) {
+        let read = self.store.head();
+        self.agree("head", &read, |real| at_once(real.doors[who].head()).expect("it is readable"));
+        read
+    }
+
+    pub(crate) fn put_head(
+        &mut self,
+        who: usize,
+        expected: Version,
+        head: &Head,
+        fence: Fence,
+    ) -> Result<Version, Conflict> {
+        let before = self.store.head.clone();
+        let put = self.store.put_head(expected, head, fence);
+        self.agree("put head", &put, |real| {
+            conflict(at_once(real.doors[who].put_head(expected, head, fence)))
+        });
+        if put.is_ok() {
+            oracle::head_written(self, who, &before, fence);
+        }
+        put
+    }
+
+    pub(crate) fn get(&mut self, who: usize, id: GarminId) -> Option<(Row, Version)> {
+        let found = self.store.get(id);
+        self.agree("get", &found, |real| at_once(Ledger::get(&real.doors[who], id)).expect("it is readable"));
+        found
+    }
+
+    pub(crate) fn known(&mut self, who: usize, ids: &[GarminId]) -> BTreeSet<GarminId> {
+        let known = self.store.known(ids);
+        self.agree("known", &known, |real| at_once(real.doors[who].known(ids)).expect("it is readable"));
+        known
+    }
+
+    pub(crate) fn open_rows(&mut self, who: usize) -> Vec<(Row, Version)> {
+        let open: Vec<(Row, Version)> = self.store.open().cloned().collect();
+        self.agree("open", &open, |real| {
+            let mut found = at_once(real.doors[who].open()).expect("it is readable");
+            found.sort_by_key(|(row, _)| row.id());
+            found
+        });
+        open
+    }
+
+    pub(crate) fn count(&mut self, who: usize) -> Counts {
+        let counts = self.store.counts;
+        self.agree("count", &counts, |real| at_once(real.doors[who].count()).expect("it is readable"));
+        counts
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        who: usize,
+        row: &Row,
+        expected: Version,
+        fence: Fence,
+    ) -> Result<Version, Conflict> {
+        let before = self.store.rows.get(&row.id()).map(|(row, _)| row.state.clone());
+        let put = self.store.put(row, expected, fence);
+        self.agree("put", &put, |real| conflict(at_once(real.doors[who].put(row, expected, fence))));
+        if put.is_ok() {
+            oracle::row_written(self, who, row, before.as_ref(), fence);
+        }
+        put
+    }
+
+    pub(crate) fn add(&mut self, who: usize, rows: &[Row], fence: Fence) -> Result<Vec<GarminId>, Conflict> {
+        let added = self.store.add(rows, fence);
+        self.agree("add", &added, |real| conflict(at_once(real.doors[who].add(rows, fence))));
+        if let Ok(ids) = &added {
+            for row in rows.iter().filter(|row| ids.contains(&row.id())) {
+                oracle::row_written(self, who, row, None, fence);
+            }
+        }
+        added
+    }
+
+    pub(crate) fn take(&mut self, who: usize, now: Timestamp, until: Timestamp) -> Option<Fence> {
+        let mine = self.fence_of(who);
+        let taken = self.store.take(who, mine, now, until);
+        self.agree("take", &taken, |real| at_once(real.doors[who].take(until)).expect("it is writable"));
+        if taken.is_some() && taken != mine {
+            oracle::lease_taken(self);
+        }
+        self.set_fence(who, taken.or(mine));
+        if let (Some(slot), Some(_)) = (self.slots.get_mut(who), taken) {
+            slot.lease_until = Some(until);
+        }
+        taken
+    }
+
+    pub(crate) fn renew(&mut self, who: usize, until: Timestamp) -> bool {
+        let mine = self.fence_of(who);
+        let renewed = self.store.renew(mine, until);
+        self.agree("renew", &renewed, |real| at_once(real.doors[who].renew(until)).expect("it is readable"));
+        match self.slots.get_mut(who) {
+            Some(slot) if renewed => slot.lease_until = Some(until),
+            _ => self.set_fence(who, None),
+        }
+        renewed
+    }
+
+    pub(crate) fn release(&mut self, who: usize) {
+        let mine = self.fence_of(who);
+        self.store.release(mine);
+        if let Some(real) = &self.real {
+            at_once(real.doors[who].release()).expect("a lock can be given up");
+        }
+        self.set_fence(who, None);
+    }
+
+    /// A process died, or has ended: its door closes.
+    pub(crate) fn process_ends(&mut self, who: usize) {
+        let mine = self.fence_of(who);
+        self.store.died(mine);
+        self.set_fence(who, None);
+        if let Some(real) = &mut self.real {
+            real.doors[who] = real.store.athlete(ATHLETE);
+        }
+    }
+
+    fn fence_of(&self, who: usize) -> Option<Fence> {
+        match self.slots.get(who) {
+            Some(slot) => slot.fence,
+            None => self.person_fence,
+        }
+    }
+
+    fn set_fence(&mut self, who: usize, fence: Option<Fence>) {
+        match self.slots.get_mut(who) {
+            Some(slot) => slot.fence = fence,
+            None => self.person_fence = fence,
+        }
+    }
+
+    pub(crate) fn secret(&mut self, who: usize, name: SecretName) -> Option<(SecretString, Version)> {
+        let found = self.store.secret(name);
+        let shown = |found: Option<(SecretString, Version)>| {
+            found.map(|(secret, version)| (secret.expose_secret().to_owned(), version))
+        };
+        self.agree("secret", &shown(found.clone()), |real| {
+            shown(at_once(real.doors[who].get_fresh(name)).expect("it is readable"))
+        });
+        found
+    }
+
+    pub(crate) fn replace(
+        &mut self,
+        who: usize,
+        name: SecretName,
+        expected: Version,
+        new: &SecretString,
+    ) -> Result<Version, Conflict> {
+        let replaced = self.store.replace(name, expected, new);
+        self.agree("replace", &replaced.is_ok(), |real| {
+            conflict(at_once(real.doors[who].replace(name, expected, new))).is_ok()
+        });
+        if replaced.is_ok() {
+            oracle::tokens::secret_written(self, name, new);
+        }
+        replaced
+    }
+
+    pub(crate) fn remove_secret(&mut self, who: usize, name: SecretName) {
+        self.store.remove(name);
+        if let Some(real) = &self.real {
+            at_once(real.doors[who].remove(name)).expect("it is writable");
+        }
+    }
+
+    pub(crate) fn charge(&mut self, app: &AppId, kind: Kind, now: Timestamp) -> Result<(), Full> {
+        let charged = self.store.charge(app, kind, Purpose::Everyday, now);
+        self.agree("charge", &charged, |real| {
+            at_once(real.store.charge(app, kind, Purpose::Everyday, now)).expect("it is writable")
+        });
+        charged
+    }
+
+    pub(crate) fn correct(&mut self, app: &AppId, reading: &Reading, at: Timestamp) -> View {
+        let view = self.store.correct(app, reading, at);
+        self.agree("correct", &view, |real| {
+            at_once(real.store.correct(app, reading, at)).expect("it is writable")
+        });
+        view
+    }
+
+    pub(crate) fn pause_account(&mut self, app: &AppId, full: Full) {
+        self.store.pause(app, full);
+        if let Some(real) = &self.real {
+            at_once(real.store.pause(app, full)).expect("it is writable");
+        }
+    }
+
+    pub(crate) fn clear_account(&mut self, app: &AppId) {
+        self.store.clear(app);
+        if let Some(real) = &self.real {
+            at_once(real.store.clear(app)).expect("it is writable");
+        }
+    }
+
+    pub(crate) fn view(&mut self, app: &AppId, now: Timestamp) -> View {
+        let view = self.store.view(app, now);
+        self.agree("view", &view, |real| at_once(real.store.view(app, now)).expect("it is readable"));
+        view
+    }
+
+    /// Everything, once, at the end.
+    pub(crate) fn compare_all(&mut self) {
+        let rows: Vec<Row> = self.store.rows.values().map(|(row, _)| row.clone()).collect();
+        self.agree("list", &rows, |real| {
+            let mut rows = at_once(real.doors[0].list(&Filter::default())).expect("it is readable");
+            rows.sort_by_key(Row::id);
+            rows
+        });
+    }
+}
