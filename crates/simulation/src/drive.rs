@@ -100,7 +100,9 @@ impl Drive {
                     drop(state);
                 }
                 Next::Poll(runner) => {
-                    state.slots[runner].wake = None;
+                    let slot = &mut state.slots[runner];
+                    slot.wake = None;
+                    slot.dead |= slot.killed_at.is_some_and(|killed_at| killed_at <= at);
                     drop(state);
                     self.poll(runner);
                 }
@@ -141,7 +143,7 @@ impl Drive {
         let mut first: Option<(Timestamp, Next)> = state.events.next_at().map(|at| (at, Next::Event));
         for (index, runner) in self.runners.iter_mut().enumerate() {
             let due = match state.slots[index].running {
-                true => state.slots[index].wake.map(|at| (at, Next::Poll(index))),
+                true => state.slots[index].goes_on_at().map(|at| (at, Next::Poll(index))),
                 false => runner
                     .next_start(&mut state, index)
                     .map(|(at, stands_for_many)| (at, Next::Start { runner: index, stands_for_many })),
@@ -164,16 +166,22 @@ impl Drive {
         if skipped {
             state.process_ends(index);
         }
-        let (now, writes) = (state.now, state.store.writes);
+        let now = state.now;
+        let met_another = state.runs_at_once() > 0;
+        for slot in &mut state.slots {
+            slot.tick.met_another = true;
+        }
         let fates = if state.healed { (None, None) } else { state.fates() };
         let slot = &mut state.slots[index];
         slot.running = true;
         slot.dead = false;
         slot.wake = None;
         (slot.crash, slot.freeze) = fates;
-        slot.tick = TickFacts { began: now, writes_before: writes, ..TickFacts::default() };
-        let deadline = state.plan.runners[index].deadline.map(SignedDuration::unsigned_abs);
-        let deadline = deadline.map(|deadline| state.monotonic() + deadline);
+        slot.tick = TickFacts { began: now, met_another, ..TickFacts::default() };
+        let deadline = state.plan.runners[index].deadline;
+        // Where a run has a deadline, somebody keeps it.
+        state.slots[index].killed_at = deadline.map(|deadline| now + deadline + secs(2));
+        let deadline = deadline.map(|deadline| state.monotonic() + deadline.unsigned_abs());
         drop(state);
         let process = runner
             .process
@@ -186,8 +194,13 @@ impl Drive {
 
     fn poll(&mut self, index: usize) {
         let runner = &mut self.runners[index];
+        let is_dead = self.scene.lock().slots[index].dead;
         let Some(tick) = &mut runner.tick else { return };
-        match tick.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let polled = match is_dead {
+            true => Poll::Pending,
+            false => tick.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+        };
+        match polled {
             Poll::Ready(report) => {
                 runner.tick = None;
                 let mut state = self.scene.lock();
@@ -275,10 +288,9 @@ impl Runner {
         slot.in_flight = None;
         let tick = std::mem::take(&mut slot.tick);
         self.not_before = now + ms(1);
-        let wrote = state.store.writes - tick.writes_before;
-        // Of two runs at once the other one may have written.
+        let wrote = tick.writes;
         let came_to_nothing = wrote == 0 && tick.strava_requests == 0 && tick.garmin_requests <= 1;
-        if self.stands_for_many && !tick.was_hit && !came_to_nothing && state.runs_at_once() == 0 {
+        if self.stands_for_many && !tick.was_hit && !came_to_nothing && !tick.met_another {
             let same = self.quiet.is_some_and(|quiet| quiet.garmin_changes == state.garmin_changes);
             if same {
                 let what = format!(

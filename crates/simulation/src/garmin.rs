@@ -397,6 +397,7 @@ impl Source for Process {
     async fn download(&self, id: GarminId) -> Result<Answer<Download>, Failure> {
         let tier = self.tier();
         let curse = self.state().life.fact(id).map_or(Curse::None, |fact| fact.curse);
+        self.state().tell(|| format!("{} downloads {id}", name(self.runner)));
         if let Curse::Silent(until) = curse
             && until.is_none_or(|until| self.state().now < until)
         {

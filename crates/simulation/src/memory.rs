@@ -42,8 +42,6 @@ pub(crate) struct Memory {
     pub(crate) lease: Option<Taken>,
     secrets: BTreeMap<SecretName, (Option<SecretString>, Version)>,
     accounts: BTreeMap<AppId, Account>,
-    /// All writes to ledger and vault.
-    pub(crate) writes: u64,
 }
 
 impl Memory {
@@ -60,7 +58,6 @@ impl Memory {
             lease: None,
             secrets: BTreeMap::new(),
             accounts: BTreeMap::new(),
-            writes: 0,
         }
     }
 
@@ -79,7 +76,6 @@ impl Memory {
         if fence < self.newest_fence || expected != self.head_version {
             return Err(Conflict);
         }
-        self.writes += 1;
         self.head_writes += 1;
         self.head = head.clone();
         self.head_version = Version(expected.0 + 1);
@@ -104,7 +100,6 @@ impl Memory {
         if fence < self.newest_fence || stored.map_or(Version::ABSENT, |(_, version)| *version) != expected {
             return Err(Conflict);
         }
-        self.writes += 1;
         self.counts.moved(stored.map(|(row, _)| row.state.name()), row.state.name());
         let version = Version(expected.0 + 1);
         self.index(row);
@@ -116,7 +111,6 @@ impl Memory {
         if fence < self.newest_fence {
             return Err(Conflict);
         }
-        self.writes += 1;
         let mut added = Vec::new();
         for row in rows {
             let id = row.id();
@@ -207,7 +201,6 @@ impl Memory {
         if !fits {
             return Err(Conflict);
         }
-        self.writes += 1;
         *stored = Version(stored.0 + 1);
         *value = Some(new.clone());
         Ok(*stored)
@@ -217,7 +210,6 @@ impl Memory {
         if let Some((value, stored)) = self.secrets.get_mut(&name).filter(|(value, _)| value.is_some()) {
             *stored = Version(stored.0 + 1);
             *value = None;
-            self.writes += 1;
         }
     }
 

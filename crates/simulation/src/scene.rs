@@ -95,6 +95,8 @@ pub(crate) struct Slot {
     pub(crate) running: bool,
     /// When the run goes on; `None` while it is being polled.
     pub(crate) wake: Option<Timestamp>,
+    /// When the process is killed, whatever it does.
+    pub(crate) killed_at: Option<Timestamp>,
     /// The process is gone, and only its future is still there.
     pub(crate) dead: bool,
     pub(crate) crash: Option<Fate>,
@@ -119,7 +121,9 @@ pub(crate) struct TickFacts {
     pub(crate) strava_requests: u32,
     pub(crate) garmin_limited: bool,
     pub(crate) was_hit: bool,
-    pub(crate) writes_before: u64,
+    pub(crate) writes: u64,
+    /// Another runner was at work meanwhile.
+    pub(crate) met_another: bool,
     /// The newest page that it read, for the head's fingerprint.
     pub(crate) newest_page: Vec<GarminId>,
     pub(crate) freezes: u32,
@@ -165,6 +169,7 @@ impl Slot {
             skew,
             running: false,
             wake: None,
+            killed_at: None,
             dead: false,
             crash: None,
             freeze: None,
@@ -174,6 +179,14 @@ impl Slot {
             stop: Arc::default(),
             tick: TickFacts::default(),
         }
+    }
+}
+
+impl Slot {
+    /// When something happens to the run: it goes on, or it is killed.
+    pub(crate) fn goes_on_at(&self) -> Option<Timestamp> {
+        let wake = self.wake?;
+        Some(self.killed_at.map_or(wake, |killed_at| wake.min(killed_at)))
     }
 }
 

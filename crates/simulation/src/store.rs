@@ -60,6 +60,12 @@ impl State {
         self.slots.len()
     }
 
+    fn count_write(&mut self, who: usize) {
+        if let Some(slot) = self.slots.get_mut(who) {
+            slot.tick.writes += 1;
+        }
+    }
+
     /// Compares what the real store answers with what the maps did.
     fn agree<T: PartialEq + std::fmt::Debug>(
         &mut self,
@@ -94,6 +100,7 @@ impl State {
             conflict(at_once(real.doors[who].put_head(expected, head, fence)))
         });
         if put.is_ok() {
+            self.count_write(who);
             oracle::head_written(self, who, &before, fence);
         }
         put
@@ -138,6 +145,7 @@ impl State {
         let put = self.store.put(row, expected, fence);
         self.agree("put", &put, |real| conflict(at_once(real.doors[who].put(row, expected, fence))));
         if put.is_ok() {
+            self.count_write(who);
             oracle::row_written(self, who, row, before.as_ref(), fence);
         }
         put
@@ -147,6 +155,7 @@ impl State {
         let added = self.store.add(rows, fence);
         self.agree("add", &added, |real| conflict(at_once(real.doors[who].add(rows, fence))));
         if let Ok(ids) = &added {
+            self.count_write(who);
             for row in rows.iter().filter(|row| ids.contains(&row.id())) {
                 oracle::row_written(self, who, row, None, fence);
             }
@@ -235,6 +244,8 @@ impl State {
             conflict(at_once(real.doors[who].replace(name, expected, new))).is_ok()
         });
         if replaced.is_ok() {
+            self.count_write(who);
+            self.tell(|| format!("{} writes {}", crate::scene::name(who), name.key()));
             oracle::tokens::secret_written(self, name, new);
         }
         replaced

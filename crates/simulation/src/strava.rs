@@ -221,13 +221,14 @@ impl Process {
             charged
         });
         charged.await.map_err(|Full { until, why }| {
-            Failure::from(match why {
+            let error = match why {
                 FullReason::Spent => PortError::BudgetFull { until },
                 FullReason::Limited => {
                     PortError::Limited { service: Service::Strava, until: Some(until), retry_after: None }
                 }
                 FullReason::Inactive => PortError::AppInactive { until: Some(until) },
-            })
+            };
+            Failure { server_time: Some(service_now), ..error.into() }
         })
     }
 

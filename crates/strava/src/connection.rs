@@ -100,15 +100,18 @@ impl Connection {
 
     /// Charges one request, or says why it must not be made.
     pub(crate) async fn charge(&self, login: &Login, kind: Kind, purpose: Purpose) -> Result<(), Failure> {
-        let charged = self.budget.charge(&login.app_id(), kind, purpose, self.service_now(login)).await?;
+        let service_now = self.service_now(login);
+        let charged = self.budget.charge(&login.app_id(), kind, purpose, service_now).await?;
         charged.map_err(|Full { until, why }| {
-            Failure::from(match why {
+            let error = match why {
                 FullReason::Spent => PortError::BudgetFull { until },
                 FullReason::Limited => {
                     PortError::Limited { service: Service::Strava, until: Some(until), retry_after: None }
                 }
                 FullReason::Inactive => PortError::AppInactive { until: Some(until) },
-            })
+            };
+            // The moment is the service's, and this is how its clock stands to ours.
+            Failure { server_time: Some(service_now), ..error.into() }
         })
     }
 

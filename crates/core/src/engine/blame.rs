@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::Note;
 use super::{Halt, Tick};
 use crate::head::{Pause, PauseCause};
-use crate::moment::later;
+use crate::moment::{earlier, later};
 use crate::ports::{Answer, Failure, PortError, Service};
 
 /// A skew that is told.
@@ -16,6 +16,8 @@ const SKEW_TOLD: SignedDuration = SignedDuration::from_secs(30);
 const INACTIVE: SignedDuration = SignedDuration::from_hours(24);
 /// A `Retry-After` of next century is a mistake; nobody can clear the pause of a 429.
 const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// A pause that has ended before it begins would let the tick ask again at once, and again.
+const PAUSE_MIN: SignedDuration = SignedDuration::from_secs(1);
 /// The least wait after a Garmin 429 doubles up to this.
 const LIMITED_MINUTES_MAX: u32 = 15;
 
@@ -46,15 +48,27 @@ impl Tick<'_> {
             PortError::Store(error) => return Err(Halt::Store(error.clone())),
         };
         let pause = self.pause_for(service, &error);
-        self.head.set_pause(service, Some(pause));
+        // A 429 that another run met meanwhile holds as long as it said.
+        if self.limit_of(service).is_none_or(|limit| pause.until.is_none_or(|until| until > limit)) {
+            self.head.set_pause(service, Some(pause));
+        }
         self.trouble.insert(service, error);
         Ok(())
+    }
+
+    /// The end of a 429's pause that holds.
+    fn limit_of(&self, service: Service) -> Option<Timestamp> {
+        let pause = self.head.paused(service, self.now())?;
+        pause.until.filter(|_| pause.cause == PauseCause::Limit)
     }
 
     fn pause_for(&mut self, service: Service, error: &PortError) -> Pause {
         let now = self.now();
         let timing = &self.settings.timing;
         let after = |wait: SignedDuration| Some(later(now, wait));
+        // Windows end by Strava's clock; a pause ends by ours (*Time*).
+        let ahead = self.strava_skew;
+        let on_our_clock = |moment: Timestamp| earlier(moment, ahead).max(later(now, PAUSE_MIN));
         let rung = match service {
             Service::Garmin => &mut self.head.garmin_rung,
             Service::Strava => &mut self.head.strava_rung,
@@ -75,12 +89,13 @@ impl Tick<'_> {
                 (PauseCause::Limit, after(least.max(asked)).max(*until))
             }
             PortError::Limited { service: Service::Strava, until, .. } => {
-                (PauseCause::Limit, Some(until.unwrap_or_else(|| crate::budget::next_quarter(now))))
+                let until = until.unwrap_or_else(|| crate::budget::next_quarter(later(now, ahead)));
+                (PauseCause::Limit, Some(on_our_clock(until)))
             }
             PortError::AppInactive { until } => {
-                (PauseCause::Inactive, until.or_else(|| after(timing.scaled(INACTIVE))))
+                (PauseCause::Inactive, until.map(on_our_clock).or_else(|| after(timing.scaled(INACTIVE))))
             }
-            PortError::BudgetFull { until } => (PauseCause::Budget, Some(*until)),
+            PortError::BudgetFull { until } => (PauseCause::Budget, Some(on_our_clock(*until))),
             PortError::Down { .. } => (PauseCause::Down, after(next_rung())),
             PortError::Refused { .. } | PortError::OutOfTime | PortError::Busy | PortError::Store(_) => {
                 (PauseCause::Error, after(next_rung()))
@@ -112,7 +127,10 @@ impl Tick<'_> {
             if !self.well.contains(&service) || self.trouble.contains_key(&service) {
                 continue;
             }
-            self.head.set_pause(service, None);
+            // What answered well before another run was answered 429 says nothing against that.
+            if self.limit_of(service).is_none() {
+                self.head.set_pause(service, None);
+            }
             match service {
                 Service::Garmin => {
                     self.head.garmin_rung = 0;

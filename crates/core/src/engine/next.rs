@@ -111,7 +111,7 @@ pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
     }
     let garmin_paused = facts.head.paused(Service::Garmin, facts.now).is_some();
     let mut wanted: Vec<&Row> = due(facts).filter(|row| row.state == State::Wanted).collect();
-    wanted.sort_by_key(|row| (row.goes_last(), row.start().unwrap_or(Timestamp::MAX), row.id()));
+    wanted.sort_by_key(|row| (row.turn(), row.start().unwrap_or(Timestamp::MAX), row.id()));
     let next = wanted.first().copied().filter(|_| !garmin_paused);
     if let Some(window) = next_look(facts, next) {
         return Some(Step::Find(window));
@@ -347,6 +347,20 @@ mod tests {
         };
         assert_eq!(first_after(2), Some(Step::Carry(GarminId(1))));
         assert_eq!(first_after(3), Some(Step::Carry(GarminId(2))));
+    }
+
+    /// Found by the simulation: two that a service failed at, of which the older one was never answered, and the
+    /// younger one never asked for.
+    #[test]
+    fn of_several_that_a_service_fails_at_each_gets_its_turn() {
+        let first_after = |older, younger| {
+            let older = Row { put_offs: older, ..row(1, -5_000, State::Wanted) };
+            let younger = Row { put_offs: younger, ..row(2, -100, State::Wanted) };
+            Scene::of([older, younger]).having_looked(0).next()
+        };
+        assert_eq!(first_after(4, 3), Some(Step::Carry(GarminId(2))));
+        assert_eq!(first_after(4, 4), Some(Step::Carry(GarminId(1))));
+        assert_eq!(first_after(4, 5), Some(Step::Carry(GarminId(1))));
     }
 
     #[test]

@@ -155,9 +155,14 @@ impl Row {
         self.not_before.is_none_or(|moment| moment <= now)
     }
 
-    /// Whether the others go first: what a service fails at time and again must not stop them.
-    pub fn goes_last(&self) -> bool {
-        self.put_offs >= PUT_OFFS_IN_TURN && !planted::has(Fault::FailuresKeepTheirTurn)
+    /// Its turn among the wanted ones: 0 is the usual one. What a service fails at time and again must not stop
+    /// the others, and of several such each gets its turn.
+    pub fn turn(&self) -> u32 {
+        if self.put_offs >= PUT_OFFS_IN_TURN && !planted::has(Fault::FailuresKeepTheirTurn) {
+            self.put_offs
+        } else {
+            0
+        }
     }
 
     /// The services that the next step of this row needs.

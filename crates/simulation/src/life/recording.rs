@@ -56,11 +56,13 @@ impl Life {
         let (type_key, kind) = self.dice.pick(&TYPES);
         #[expect(clippy::cast_precision_loss, reason = "seconds of an activity")]
         let elapsed = elapsed_s as f64;
+        // Metres in a hundred seconds.
+        let speed = u32::try_from(self.dice.between(220, 440)).unwrap_or(300);
         let spec = GenerateSpec {
             kind,
             start,
             elapsed_s: elapsed,
-            distance_m: (elapsed * 2.8).round(),
+            distance_m: (elapsed * f64::from(speed) / 100.0).round(),
             seed: self.dice.draw(),
         };
         let name = format!("{type_key} {deed}");

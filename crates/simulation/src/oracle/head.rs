@@ -16,6 +16,9 @@ pub(crate) fn head_written(state: &mut State, who: usize, before: &Head, fence: 
         state.violate(Violation::new(Law::Lease, "a run that has lost its lease writes the head"));
     }
     let head = state.store.head.clone();
+    state.tell(|| {
+        format!("{} writes the head: due {:?}, bearer {:?}", name(who), head.next_due, head.bearer_due)
+    });
     for service in [Service::Garmin, Service::Strava] {
         let pause = head.pause(service);
         if pause == before.pause(service) {

@@ -58,37 +58,36 @@ fn eyes_are_fresh(state: &mut State, runner: usize, id: GarminId) {
     let has_start = listed.is_some_and(|activity| activity.start.is_some());
     let row_start = state.store.rows.get(&id).and_then(|(row, _)| row.start());
     let checked = state.slots[runner].tick.checked.map_or(state.now, |(_, at)| at);
-    let covers = |after: i64, before: i64| match row_start {
-        Some(start) => after <= (start - MARGIN).as_second() && before >= (start + MARGIN).as_second(),
-        None => after <= (checked - MARGIN + mins(2)).as_second(),
-    };
-    let newest = state.slots[runner]
-        .tick
-        .looks
+    // What has no start anywhere is looked for among what is new.
+    let (from, to) = row_start.map_or((checked, checked - MARGIN), |start| (start, start));
+    let (from, to) = ((from - MARGIN + mins(2)).as_second(), (to + MARGIN - mins(2)).as_second());
+    // A wide window is looked over in parts.
+    let mut looks = state.slots[runner].tick.looks.clone();
+    looks.retain(|look| checked.duration_since(look.began) <= FRESH + mins(1));
+    looks.sort_by_key(|look| look.after);
+    let reached = looks
         .iter()
-        .filter(|look| covers(look.after, look.before))
-        .max_by_key(|look| look.began);
-    let Some(look) = newest.copied() else {
-        let what = format!("{} uploads {id} without a look over it in this tick", name(runner));
+        .fold(from, |reached, look| if look.after <= reached { reached.max(look.before) } else { reached });
+    if reached < to {
+        let what = format!(
+            "{} uploads {id}, which began {row_start:?}, without a look over it in this tick: {looks:?}",
+            name(runner)
+        );
         state.violate(Violation::new(Law::FreshEyes, what));
         return;
-    };
-    if checked.duration_since(look.began) > FRESH + mins(1) {
-        let what = format!("{} uploads {id} by a look of {}", name(runner), look.began);
-        state.violate(Violation::new(Law::FreshEyes, what));
     }
     let visible = |one: &&strava::StravaActivity| {
         let ours = one.garmin_id() == Some(id.0);
         let same = ours || fact.is_matchable && has_start && state.life.deed_of(one) == Some(fact.deed);
         let shown = state.world.strava.shown_start(one).as_second();
-        same && one.listed_from <= look.began
-            && (look.after < shown && shown < look.before)
+        let over_it = looks.iter().filter(|look| look.after < shown && shown < look.before);
+        same && over_it.map(|look| look.began).max().is_some_and(|began| one.listed_from <= began)
             && (state.plan.sees_private || one.visibility != Visibility::OnlyMe)
             && may_be_recognised(state, id, one)
     };
     let seen = state.world.strava.of_athlete(strava::ATHLETE).find(visible).map(|one| one.id);
     if let Some(seen) = seen {
-        let what = format!("{} uploads {id} although its look of {} showed {seen}", name(runner), look.began);
+        let what = format!("{} uploads {id} although a look of its tick showed {seen}", name(runner));
         state.violate(Violation::new(Law::NothingDoubled, what));
     }
 }
