@@ -28,10 +28,10 @@ pub enum Fault {
     FailuresKeepTheirTurn,
     /// *Garmin's own link*: nothing is held for it.
     NothingIsHeld,
+    /// *Blame*: whatever pause comes last is the one that holds.
+    LimitIsReplaced,
     /// *Tokens*: the new pair is used, and written with the next renewal.
     PairUsedBeforeItIsKept,
-    /// *Tokens*: the pair before and the one aside are forgotten, and the vault is not read again.
-    VaultNotReadAgain,
 }
 
 #[cfg(feature = "planted")]

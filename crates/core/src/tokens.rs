@@ -106,7 +106,7 @@ where
     F: Future<Output = Result<L::Pair, Failure>>,
 {
     let (login, version) = load::<L>(vault).await?;
-    if usable(&login) && !planted::has(Fault::VaultNotReadAgain) {
+    if usable(&login) {
         return Ok(login);
     }
     // A store that cannot be written must be noticed before the service ends the old pair.

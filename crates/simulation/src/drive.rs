@@ -76,7 +76,7 @@ impl Drive {
             stands_for_many: false,
         };
         let runners = plan.runners.iter().map(|_| runner(plan.begin)).collect();
-        Drive { scene: Arc::new(Scene::new(plan, traces)), settings, runners, planted, horizon }
+        Drive { scene: Arc::new(Scene::new(plan, planted, traces)), settings, runners, planted, horizon }
     }
 
     /// Plays to the end, or to the first violation.
@@ -172,12 +172,13 @@ impl Drive {
             slot.tick.met_another = true;
         }
         let fates = if state.healed { (None, None) } else { state.fates() };
+        let garmin_changes = state.garmin_changes;
         let slot = &mut state.slots[index];
         slot.running = true;
         slot.dead = false;
         slot.wake = None;
         (slot.crash, slot.freeze) = fates;
-        slot.tick = TickFacts { began: now, met_another, ..TickFacts::default() };
+        slot.tick = TickFacts { began: now, met_another, garmin_changes, ..TickFacts::default() };
         let deadline = state.plan.runners[index].deadline;
         // Where a run has a deadline, somebody keeps it.
         state.slots[index].killed_at = deadline.map(|deadline| now + deadline + secs(2));
@@ -229,7 +230,7 @@ fn tick(
 ) -> Tick {
     Box::pin(async move {
         let run = Run { deadline, stop: &process.stop, observer: &Deaf };
-        match planted.and_then(|planted| planted.doors(&process)) {
+        match planted.map(|planted| planted.doors(&process)) {
             Some(doors) => engine::tick(doors.ports(), &settings, run).await,
             None => engine::tick(process.ports(), &settings, run).await,
         }
@@ -302,10 +303,13 @@ impl Runner {
                 state.violate(Violation::new(Law::Idle, what));
             }
         }
-        let is_quiet = came_to_nothing && !tick.was_hit && report.trouble.as_ref().is_none_or(waits);
+        // Whoever meets the lease of a dead process comes to nothing today and to something tomorrow.
+        let is_free = state.store.lease.is_none();
+        let is_quiet =
+            came_to_nothing && is_free && !tick.was_hit && report.trouble.as_ref().is_none_or(waits);
         self.quiet = is_quiet.then(|| Quiet {
             head_writes: state.store.head_writes,
-            garmin_changes: state.garmin_changes,
+            garmin_changes: tick.garmin_changes,
             is_shown: self.stands_for_many,
         });
         if let Some(trouble) = &report.trouble {
@@ -376,6 +380,8 @@ impl State {
     fn fate(&mut self) -> Fate {
         let dice = &mut self.trouble;
         let points = [
+            Point::Intent,
+            Point::Vault,
             Point::Sending,
             Point::Uploading,
             Point::Uploaded,
@@ -394,7 +400,7 @@ impl State {
             4 => Fate { kind: Some(Point::Store), left: 1 + dice.between(0, 40) },
             _ => {
                 let kind = dice.pick(&points);
-                Fate { kind: Some(kind), left: dice.between(1, 3) }
+                Fate { kind: Some(kind), left: dice.between(1, 4) }
             }
         }
     }

@@ -37,6 +37,8 @@ use crate::scene::{Point, State, name};
 const MARGIN: SignedDuration = mins(60);
 /// When an early renewal that failed is tried again.
 const TRY_AGAIN: SignedDuration = mins(5);
+/// How many activities the engine asks for when it looks at the newest ones.
+const LOOK_PAGE: u32 = 20;
 const TIMEOUT: SignedDuration = secs(30);
 const DOWNLOAD_TIMEOUT: SignedDuration = secs(120);
 
@@ -169,6 +171,15 @@ impl Process {
             self.state().slots[self.runner].tick.was_hit = true;
         }
         Ok(Arrived { answer, is_cut, date })
+    }
+
+    fn note_limit(&self, error: &PortError) {
+        if let PortError::Limited { retry_after, .. } = error {
+            let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
+            let mut state = self.state();
+            let until = state.now + asked.max(mins(1));
+            state.slots[self.runner].tick.garmin_limited_until = Some(until);
+        }
     }
 
     /// The least time between the beginnings of two requests.
@@ -368,6 +379,10 @@ impl Source for Process {
         let tier = self.tier();
         let arrived = self
             .ask_garmin(TIMEOUT, |state, bearer| {
+                if query.start > 0 {
+                    crate::life::shift(state, query.start);
+                }
+                state.slots[self.runner].tick.garmin_changes = state.garmin_changes;
                 let now = state.now;
                 let heard = state.world.garmin_list(tier, bearer, &query, now);
                 heard.map(|page| page.into_iter().map(listed).collect::<Vec<_>>())
@@ -378,7 +393,8 @@ impl Source for Process {
             Ok(_) if arrived.is_cut => Err(arrived.fail(down(Some(200), "the answer was cut short"))),
             Ok(_) => {
                 let value = arrived.answer.unwrap_or_default();
-                if page.start == 0 && page.from.is_none() && page.to.is_none() {
+                // A sweep begins with another page, of another length.
+                if page.start == 0 && page.limit == LOOK_PAGE && page.from.is_none() && page.to.is_none() {
                     self.state().slots[self.runner].tick.newest_page =
                         value.iter().map(|listed| listed.id).collect();
                 }
@@ -386,9 +402,7 @@ impl Source for Process {
             }
             Err(denial) => {
                 let error = blamed(denial);
-                if matches!(error, PortError::Limited { .. }) {
-                    self.state().slots[self.runner].tick.garmin_limited = true;
-                }
+                self.note_limit(&error);
                 Err(arrived.fail(error))
             }
         }
@@ -444,9 +458,7 @@ impl Source for Process {
                 Ok(Answer { value, usage: None, server_time })
             }
             Err(error) => {
-                if matches!(error, PortError::Limited { .. }) {
-                    self.state().slots[self.runner].tick.garmin_limited = true;
-                }
+                self.note_limit(&error);
                 Err(arrived.fail(error))
             }
         }
@@ -504,7 +516,7 @@ fn parcel(handed_out: &HandedOut<'_>) -> Download {
 }
 
 /// By content; only the certain is objected to (*Judge little*).
-fn original(bytes: &[u8], in_archive: bool) -> Download {
+pub(crate) fn original(bytes: &[u8], in_archive: bool) -> Download {
     let kind = kind(bytes);
     if kind.is_none() && !in_archive {
         return Download::Broken("neither a ZIP archive nor an activity file".to_owned());

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use crate::dice::{Dice, Stream};
 
-pub(crate) use happen::happen;
+pub(crate) use happen::{happen, shift};
 pub(crate) use prepare::prepare;
 
 /// What makes a recording hard to carry, beside what its parcel says.

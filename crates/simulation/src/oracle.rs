@@ -25,6 +25,8 @@ pub(crate) use rows::row_written;
 pub(crate) struct Oracle {
     pub(crate) tokens: tokens::Tokens,
     pub(crate) limits: limits::Limits,
+    /// A sweep took more than one tick.
+    pub(crate) sweeps_are_split: bool,
     activities_seen: usize,
     garmin_limited_until: Option<(Timestamp, Timestamp)>,
 }
@@ -57,7 +59,7 @@ pub(crate) fn garmin_asked(state: &mut State, runner: usize) {
     let now = state.now;
     let tick = &mut state.slots[runner].tick;
     tick.garmin_requests += 1;
-    if tick.garmin_limited {
+    if tick.garmin_limited_until.is_some_and(|until| now < until) {
         let what = format!("{} asks Garmin again in the tick that was answered 429", name(runner));
         state.violate(Violation::new(Law::NoLimitBroken, what));
         return;
@@ -75,6 +77,14 @@ pub(crate) fn garmin_asked(state: &mut State, runner: usize) {
 /// A request arrives at Strava.
 pub(crate) fn strava_asked(state: &mut State, runner: usize) {
     tokens::nothing_before_durable(state, runner);
+    let mine = state.slots[runner].fence;
+    let others = |(other, slot): (usize, &crate::scene::Slot)| {
+        other != runner && slot.running && mine.is_some() && slot.fence == mine
+    };
+    if state.slots.iter().enumerate().any(others) {
+        let what = format!("{} and another run have the same lease", name(runner));
+        state.violate(Violation::new(Law::Lease, what));
+    }
     let slot = &mut state.slots[runner];
     slot.tick.strava_requests += 1;
     let Some(fence) = slot.fence.filter(|_| slot.running) else { return };
@@ -100,6 +110,14 @@ pub(crate) fn looked(state: &mut State, runner: usize, (after, before): (i64, i6
 pub(crate) fn upload_checked(state: &mut State, runner: usize, id: GarminId) {
     let now = state.now;
     state.slots[runner].tick.checked = Some((id, now));
+    let wall = state.wall(runner);
+    let row = state.store.rows.get(&id).map(|(row, _)| &row.state);
+    if let Some(fitferry_core::ledger::State::Submitting { send_before, .. }) = row
+        && wall > *send_before + SignedDuration::from_secs(1)
+    {
+        let what = format!("{} starts an upload of {id} after {send_before}", name(runner));
+        state.violate(Violation::new(Law::Intent, what));
+    }
     if state.slots[runner].fence.is_none() {
         let what = format!("{} uploads {id} without a lease", name(runner));
         state.violate(Violation::new(Law::Lease, what));

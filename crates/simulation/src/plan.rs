@@ -80,6 +80,8 @@ pub(crate) struct Rates {
     pub(crate) freeze: u64,
     /// A tick that is told to stop.
     pub(crate) stop: u64,
+    /// A page of Garmin's list before which the list shifts.
+    pub(crate) shift: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -128,13 +130,14 @@ impl Plan {
         let settings = settings(&mut dice, begin);
         let runners = runners(&mut dice, lease, wild);
         let small = |dice: &mut Dice| {
-            let quarter = u32::try_from(dice.between(12, 40)).unwrap_or(40);
+            let quarter = u32::try_from(dice.between(24, 60)).unwrap_or(60);
             let window = |quarter: u32| PerWindow { quarter, day: quarter * 12 };
             Limits { overall: window(quarter * 2), read: window(quarter) }
         };
+        let has_small_limits = dice.chance(300);
         let limits = match dice.between(0, 9) {
-            0..=2 => small(&mut dice),
-            3..=7 => Limits::NEW_APP,
+            _ if has_small_limits => small(&mut dice),
+            0..=6 => Limits::NEW_APP,
             _ => Limits::UPGRADED,
         };
         Plan {
@@ -149,7 +152,8 @@ impl Plan {
             garmin_login: dice.pick(&[GarminLogin::Key, GarminLogin::Pair]),
             sees_private: !(wild && dice.chance(150)),
             limits,
-            page_items: dice.pick(&[8, 12, 40, 200]),
+            // A look must fit into a window of the limits, as it does in life.
+            page_items: if has_small_limits { dice.pick(&[40, 200]) } else { dice.pick(&[8, 12, 40, 200]) },
             short_pages: dice.chance(400),
             duplicates: match (wild, dice.chance(400)) {
                 (false, _) => Duplicates::NONE,
@@ -159,7 +163,7 @@ impl Plan {
             tell: dice.pick(&[Tell::AtPoll, Tell::AtPoll, Tell::AtPost201, Tell::AtPost400]),
             hide_starts: wild && dice.chance(150),
             link: dice.chance(250).then(|| dice.long_tail(mins(1), mins(20))),
-            per_hundred_days: dice.pick(&[20, 60, 100, 150, 250]),
+            per_hundred_days: dice.pick(&[20, 20, 60, 60, 100, 100, 150, 150, 250, 250, 800]),
             backlog: dice.pick(&[0, 0, 3, 10, 30, 90]),
             rates: rates(&mut dice),
         }
@@ -229,6 +233,7 @@ fn rates(dice: &mut Dice) -> Rates {
         crash: dice.between(0, 80) * scale,
         freeze: dice.between(0, 10) * scale,
         stop: dice.between(0, 10) * scale,
+        shift: dice.pick(&[0, 0, 10, 100]),
     }
 }
 

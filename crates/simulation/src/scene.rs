@@ -19,6 +19,7 @@ use crate::memory::Memory;
 use crate::oracle::Oracle;
 use crate::outcome::{Stats, Violation};
 use crate::plan::{Plan, StoreKind};
+use crate::planted::{Memories, Planted};
 use crate::store::Real;
 
 pub(crate) struct Scene(Mutex<State>);
@@ -47,6 +48,9 @@ pub(crate) struct State {
     pub(crate) healed: bool,
     pub(crate) stats: Stats,
     pub(crate) violation: Option<Violation>,
+    /// The fault that is planted, and what spoilt doors remember.
+    pub(crate) planted: Option<Planted>,
+    pub(crate) memories: Memories,
     trace: Option<Vec<String>>,
 }
 
@@ -54,6 +58,9 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Point {
     Store,
+    /// The write of an intent.
+    Intent,
+    Vault,
     /// A request on its way to Garmin, and its answer on the way back.
     ToGarmin,
     FromGarmin,
@@ -119,9 +126,12 @@ pub(crate) struct TickFacts {
     pub(crate) looks: Vec<crate::oracle::Look>,
     pub(crate) garmin_requests: u32,
     pub(crate) strava_requests: u32,
-    pub(crate) garmin_limited: bool,
+    /// Garmin has answered 429 in this tick; until then it is left alone.
+    pub(crate) garmin_limited_until: Option<Timestamp>,
     pub(crate) was_hit: bool,
     pub(crate) writes: u64,
+    /// What Garmin's list had been through when it was read last.
+    pub(crate) garmin_changes: u64,
     /// Another runner was at work meanwhile.
     pub(crate) met_another: bool,
     /// The newest page that it read, for the head's fingerprint.
@@ -132,14 +142,14 @@ pub(crate) struct TickFacts {
 }
 
 impl Scene {
-    pub(crate) fn new(plan: Plan, traces: bool) -> Scene {
+    pub(crate) fn new(plan: Plan, planted: Option<Planted>, traces: bool) -> Scene {
         let seed = plan.seed;
         let slots = plan.runners.iter().map(|runner| Slot::new(runner.skew)).collect();
         let mut state = State {
             now: plan.begin,
             world: World::empty(Dice::new(seed, Stream::World).draw()),
             life: Life::new(seed),
-            store: Memory::new(plan.lease),
+            store: Memory::new(plan.lease, planted),
             real: (plan.store == StoreKind::Sqlite).then(|| Real::open(plan.runners.len())),
             person_fence: None,
             events: Events::default(),
@@ -151,6 +161,8 @@ impl Scene {
             healed: false,
             stats: Stats::default(),
             violation: None,
+            planted,
+            memories: Memories::default(),
             trace: traces.then(Vec::new),
             plan,
         };

@@ -26,6 +26,7 @@ use crate::dice::{hours, mins, ms, secs};
 use crate::events::InFlight;
 use crate::login::{Pair, StravaLogin, app};
 use crate::oracle;
+use crate::planted::Planted;
 use crate::process::Process;
 use crate::scene::{Point, State, name};
 
@@ -214,6 +215,7 @@ impl Process {
     async fn charge(&self, login: &StravaLogin, kind: Kind) -> Result<(), Failure> {
         let service_now = self.service_now(login);
         let charged = self.operate(|state| {
+            let kind = if state.planted == Some(Planted::ReadWindowIgnored) { Kind::Upload } else { kind };
             let charged = state.charge(&app(), kind, service_now);
             if charged.is_ok() {
                 oracle::limits::charged(state, self.runner, service_now);
@@ -310,7 +312,9 @@ impl Process {
             _ => return,
         };
         self.operate(|state| {
-            state.pause_account(&app(), full);
+            if state.planted != Some(Planted::LimitNotObeyed) {
+                state.pause_account(&app(), full);
+            }
             oracle::limits::paused(state, full);
         })
         .await;
@@ -320,6 +324,9 @@ impl Process {
     async fn send(&self, login: &StravaLogin, upload: &Upload) -> Result<Arrived<Taken>, SendError> {
         self.charge(login, Kind::Upload).await.map_err(SendError::NotTaken)?;
         // The last look at the clock before the request leaves (*Intent*).
+        let is_late = self.state().planted == Some(Planted::SentTooLate);
+        let allowed = Upload { start_before: Duration::MAX, ..upload.clone() };
+        let upload = if is_late { &allowed } else { upload };
         let Some(timeout) = time_for(upload, self.monotonic()) else {
             return Err(SendError::NotTaken(PortError::OutOfTime.into()));
         };
@@ -533,8 +540,9 @@ impl Destination for Process {
             let count = items.len() as u64;
             uploads.extend(items.iter().filter_map(|item| item.upload_id));
             all.extend(items.iter().map(|item| (item.id, item.clone())));
-            let is_last = count < per_page * 3 / 4;
-            if is_last {
+            let is_spoilt = self.state().planted == Some(Planted::FirstPageIsAll);
+            let is_last = count < per_page * 3 / 4 || is_spoilt;
+            if is_last && (!is_spoilt || count < per_page * 3 / 4) {
                 oracle::looked(&mut self.state(), self.runner, (after, before), began);
             }
             if is_last || !stop_at.is_empty() && stop_at.is_subset(&uploads) {

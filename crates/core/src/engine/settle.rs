@@ -82,7 +82,8 @@ impl Tick<'_> {
         Ok(())
     }
 
-    /// What the newest look means for every open row that it covers.
+    /// What the newest look means for every open row: what it shows, it shows of any; what it does not show, it
+    /// says only of those that it covers.
     async fn read_look(&mut self) -> Result<(), Halt> {
         let Some(seen) = self.eyes.0.last().cloned() else { return Ok(()) };
         if seen.found.iter().any(Found::by_garmins_own_link) {
@@ -92,9 +93,8 @@ impl Tick<'_> {
         let strava_now = self.strava_now();
         let rows: Vec<Row> = self.open.values().cloned().collect();
         for mut row in rows {
-            if !window_of(&row, strava_now).is_some_and(|window| seen.window.covers(&window)) {
-                continue;
-            }
+            let is_covered =
+                window_of(&row, strava_now).is_some_and(|window| seen.window.covers(&window));
             let now = self.now();
             let due = row.is_due(now);
             if let Some(claim) = row.duplicate.clone().filter(|_| due)
@@ -106,6 +106,8 @@ impl Tick<'_> {
             if let Some((found, ours)) = best_match(&row, &seen.found) {
                 let outcome = row.found(found.id, ours, now);
                 self.settle_row(row, outcome).await?;
+            } else if !is_covered {
+                continue;
             } else if due && (row.duplicate.is_some() || matches!(row.state, State::Submitting { .. })) {
                 let outcome = row.looked_in_vain(seen.sees_private, seen.began, &self.settings.timing);
                 self.settle_row(row, outcome).await?;

@@ -370,3 +370,37 @@ fn heal(state: &mut State) {
         }
     }
 }
+
+/// Garmin's list shifts while a client reads it: between two pages something is deleted, or synced.
+pub(crate) fn shift(state: &mut State, start: u64) {
+    let rate = state.plan.rates.shift;
+    let mut life = std::mem::replace(&mut state.life, Life::new(0));
+    if life.dice.chance(rate) {
+        let query = garmin::ListQuery { limit: 1000, ..garmin::ListQuery::default() };
+        let shown = state.world.garmin.list(garmin::ATHLETE, &query, state.now);
+        let shown: Vec<u64> = shown.unwrap_or_default().iter().map(|activity| activity.id).collect();
+        let before = usize::try_from(start).unwrap_or(0).min(shown.len()).max(1);
+        match life.dice.between(0, 3) {
+            // A whole trip, with the newest of it.
+            0 => {
+                let count = usize::try_from(life.dice.between(6, 12)).unwrap_or(6);
+                for id in shown.iter().take(count.min(before)) {
+                    delete_on_garmin(state, &mut life, *id);
+                }
+            }
+            1 | 2 => {
+                let index = usize::try_from(life.dice.between(0, before as u64 - 1)).unwrap_or(0);
+                if let Some(id) = shown.get(index) {
+                    delete_on_garmin(state, &mut life, *id);
+                }
+            }
+            _ => {
+                let start = state.now - life.dice.long_tail(hours(3), days(30));
+                let recording = life.recording(start, false);
+                let now = state.now;
+                arrive(state, &mut life, recording, now);
+            }
+        }
+    }
+    state.life = life;
+}

@@ -37,6 +37,8 @@ fn unknown(state: &State) -> impl Iterator<Item = u64> {
         .activities
         .values()
         .filter(|activity| !activity.deleted && !is_before_start(state, activity))
+        // What has no date is shown only by a sweep without any, which takes one tick.
+        .filter(|activity| activity.start.is_some() || !state.oracle.sweeps_are_split)
         .filter(|activity| !state.store.rows.contains_key(&GarminId(activity.id)))
         .map(|activity| activity.id)
 }

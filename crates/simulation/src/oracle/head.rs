@@ -39,6 +39,8 @@ pub(crate) fn head_written(state: &mut State, who: usize, before: &Head, fence: 
             _ => {}
         }
     }
+    state.oracle.sweeps_are_split |=
+        head.sweep.running.as_ref().is_some_and(|running| running.reached.is_some());
     if head.dirty {
         return;
     }
@@ -88,7 +90,9 @@ fn sweep_saw_everything(state: &mut State, who: usize, before: &Head, head: &Hea
         let Some(fact) = facts.get(&activity.id) else { return false };
         let day = activity.start_local().map(|local| local.date());
         let in_reach = match (from, day) {
-            (None, _) => true,
+            (None, Some(_)) => true,
+            // What has no date lies in no span of days: only a sweep without any shows it.
+            (None, None) => before.sweep.running.is_none(),
             (Some(_), None) => false,
             (Some(from), Some(day)) => day >= from,
         };

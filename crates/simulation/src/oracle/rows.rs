@@ -137,15 +137,12 @@ fn untrue_rejection(state: &State, id: GarminId, reason: RejectReason) -> Option
     let fact = state.life.fact(id)?;
     let activity = state.world.garmin.activities.get(&id.0)?;
     let outcome = |is: fn(&Outcome) -> bool| uploads_of(state, id).any(|upload| is(&upload.outcome));
+    // What Strava has already is not refused.
+    let failed =
+        |outcome: &Outcome| matches!(outcome, Outcome::Failed { error } if !error.contains("duplicate"));
     let is_true = match reason {
-        RejectReason::MalformedFile => {
-            activity.file.is_empty()
-                || fact.refusals > 0
-                || outcome(|outcome| matches!(outcome, Outcome::Failed { .. }))
-        }
-        RejectReason::RefusedByStrava => {
-            fact.refusals > 0 || outcome(|outcome| matches!(outcome, Outcome::Failed { .. }))
-        }
+        RejectReason::MalformedFile => activity.file.is_empty() || fact.refusals > 0 || outcome(failed),
+        RejectReason::RefusedByStrava => fact.refusals > 0 || outcome(failed),
         RejectReason::NotAnActivity => {
             !activity.file.starts_with(b"<gpx") && !fitferry_fit::is_fit(&activity.file)
         }
