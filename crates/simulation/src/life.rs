@@ -8,12 +8,12 @@ mod happen;
 mod prepare;
 mod recording;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fitferry_core::activity::GarminId;
 use fitferry_sandbox::garmin::GarminActivity;
 use fitferry_sandbox::strava::{Origin, StravaActivity};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::dice::{Dice, Stream};
 
@@ -78,6 +78,8 @@ pub(crate) struct Life {
     /// Which deed an activity shows that was put on Strava by hand.
     deeds_by_hand: BTreeMap<u64, u64>,
     next_deed: u64,
+    /// When something began: nobody is in two places at once.
+    starts: BTreeSet<Timestamp>,
     pub(crate) absences: Vec<(Timestamp, Timestamp)>,
     pub(crate) others_used: bool,
 }
@@ -90,6 +92,7 @@ impl Life {
             deeds_by_file: BTreeMap::new(),
             deeds_by_hand: BTreeMap::new(),
             next_deed: 1,
+            starts: BTreeSet::new(),
             absences: Vec::new(),
             others_used: false,
         }
@@ -109,6 +112,12 @@ impl Life {
             Origin::Upload(_) => self.deeds_by_file.get(activity.sha256.as_ref()?).copied(),
             Origin::GarminLink | Origin::Other => self.deeds_by_hand.get(&activity.id).copied(),
         }
+    }
+
+    /// Whether something else began within three hours.
+    fn is_busy(&self, start: Timestamp) -> bool {
+        let apart = SignedDuration::from_hours(3);
+        self.starts.range(start - apart..start + apart).next().is_some()
     }
 
     fn new_deed(&mut self) -> u64 {

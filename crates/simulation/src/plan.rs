@@ -153,7 +153,7 @@ impl Plan {
             sees_private: !(wild && dice.chance(150)),
             limits,
             // A look must fit into a window of the limits, as it does in life.
-            page_items: if has_small_limits { dice.pick(&[40, 200]) } else { dice.pick(&[8, 12, 40, 200]) },
+            page_items: if has_small_limits { dice.pick(&[100, 200]) } else { dice.pick(&[8, 12, 40, 200]) },
             short_pages: dice.chance(400),
             duplicates: match (wild, dice.chance(400)) {
                 (false, _) => Duplicates::NONE,

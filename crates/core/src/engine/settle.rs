@@ -93,8 +93,7 @@ impl Tick<'_> {
         let strava_now = self.strava_now();
         let rows: Vec<Row> = self.open.values().cloned().collect();
         for mut row in rows {
-            let is_covered =
-                window_of(&row, strava_now).is_some_and(|window| seen.window.covers(&window));
+            let is_covered = window_of(&row, strava_now).is_some_and(|window| seen.window.covers(&window));
             let now = self.now();
             let due = row.is_due(now);
             if let Some(claim) = row.duplicate.clone().filter(|_| due)

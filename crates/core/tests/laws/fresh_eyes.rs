@@ -58,7 +58,7 @@ fn windows_are_split_where_no_start_follows_for_more_than_seven_days() {
     let (old, mid) = (-40 * DAY, -33 * DAY);
     assert_eq!(windows(&[old, mid]), [span(-42 * DAY, -31 * DAY)], "seven days are no gap");
     assert_eq!(windows(&[old, mid + 1]), [span(-42 * DAY, -38 * DAY), span(-35 * DAY + 1, -31 * DAY + 1)]);
-    // A chain is one window, however long, and the order of the rows does not matter.
+    // A chain is one window, up to sixty days, and the order of the rows does not matter.
     let chain: Vec<i64> = [3, 0, 5, 1, 4, 2].map(|week| -40 * DAY + week * 7 * DAY).to_vec();
     assert_eq!(windows(&chain), [span(-42 * DAY, -3 * DAY)]);
     assert_eq!(windows(&[]), []);

@@ -396,9 +396,11 @@ pub(crate) fn shift(state: &mut State, start: u64) {
             }
             _ => {
                 let start = state.now - life.dice.long_tail(hours(3), days(30));
-                let recording = life.recording(start, false);
-                let now = state.now;
-                arrive(state, &mut life, recording, now);
+                if !life.is_busy(start) {
+                    let recording = life.recording(start, false);
+                    let now = state.now;
+                    arrive(state, &mut life, recording, now);
+                }
             }
         }
     }

@@ -53,6 +53,7 @@ impl Life {
         allows_no_start: bool,
     ) -> Recording {
         let start = Timestamp::from_second(start.as_second()).unwrap_or(start);
+        self.starts.insert(start);
         let (type_key, kind) = self.dice.pick(&TYPES);
         #[expect(clippy::cast_precision_loss, reason = "seconds of an activity")]
         let elapsed = elapsed_s as f64;
