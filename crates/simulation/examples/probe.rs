@@ -67,6 +67,10 @@ fn main() {
             }
         }
     }
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let f: Vec<&str> = stat.split(' ').collect();
+    let cpu = (f[13].parse::<f64>().unwrap() + f[14].parse::<f64>().unwrap()) / 100.0;
+    println!("cpu {cpu:.2}s {:.0}/s", n as f64 / cpu);
     println!("{bad} bad of {n}, {:?}, {:.0}/s", t.elapsed(), n as f64 / t.elapsed().as_secs_f64());
     println!("{total:?}");
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fitferry_core::engine::report::Report;
 use fitferry_core::engine::{self, Deaf, Run, Settings};
+use fitferry_core::ports::Service;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::dice::{days, ms, secs};
@@ -36,19 +37,14 @@ struct Runner {
     tick: Option<Tick>,
     /// No tick begins before.
     not_before: Timestamp,
-    quiet: Option<Quiet>,
+    /// The stretch of which a tick has shown that nothing comes of it.
+    shown: Option<Stretch>,
     /// The tick that runs stands for a stretch that is skipped.
     stands_for_many: bool,
 }
 
-/// A tick came to nothing, and nothing has changed since.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Quiet {
-    head_writes: u64,
-    garmin_changes: u64,
-    /// One more tick has shown that nothing comes of the stretch that is about to be skipped.
-    is_shown: bool,
-}
+/// A stretch without changes: so many writes of the head, so many changes of Garmin's list.
+type Stretch = (u64, u64);
 
 enum Next {
     Event,
@@ -72,7 +68,7 @@ impl Drive {
             process: None,
             tick: None,
             not_before: begin,
-            quiet: None,
+            shown: None,
             stands_for_many: false,
         };
         let runners = plan.runners.iter().map(|_| runner(plan.begin)).collect();
@@ -139,14 +135,15 @@ impl Drive {
 
     /// Who is due first; events before runs, and the first runner before the second.
     fn next(&mut self) -> Option<(Timestamp, Next)> {
-        let mut state = self.scene.lock();
+        let state = self.scene.lock();
         let mut first: Option<(Timestamp, Next)> = state.events.next_at().map(|at| (at, Next::Event));
-        for (index, runner) in self.runners.iter_mut().enumerate() {
+        for (index, runner) in self.runners.iter().enumerate() {
             let due = match state.slots[index].running {
                 true => state.slots[index].goes_on_at().map(|at| (at, Next::Poll(index))),
-                false => runner
-                    .next_start(&mut state, index)
-                    .map(|(at, stands_for_many)| (at, Next::Start { runner: index, stands_for_many })),
+                false => {
+                    let (at, stands_for_many) = runner.next_start(&state, index);
+                    Some((at, Next::Start { runner: index, stands_for_many }))
+                }
             };
             if let Some((at, next)) = due
                 && first.as_ref().is_none_or(|(earliest, _)| at < *earliest)
@@ -238,44 +235,32 @@ fn tick(
 }
 
 impl Runner {
-    /// When the next tick begins, and whether it stands for a stretch that is skipped after it.
+    /// When the next tick begins, and whether it stands for a stretch that is skipped.
     ///
-    /// After a tick that came to nothing, and while nothing changes, every tick would come to nothing until
-    /// something is due: one is made, near the end of the stretch, and the others are skipped.
-    fn next_start(&mut self, state: &mut State, index: usize) -> Option<(Timestamp, bool)> {
+    /// Where nothing is due and nothing has changed, every tick would come to nothing: one is made, at the end of
+    /// the stretch, and the others are skipped.
+    fn next_start(&self, state: &State, index: usize) -> (Timestamp, bool) {
         let plan = &state.plan.runners[index];
         let grid = |at: Timestamp| slot_from(state.plan.begin + plan.phase, plan.period, at);
         let first = grid(self.not_before.max(state.now));
-        let mut stands_for_many = false;
-        let mut at = first;
-        if let Some(quiet) = self.quiet
-            && quiet.head_writes == state.store.head_writes
-            && quiet.garmin_changes == state.garmin_changes
-            && let Some(due) = state.store.head.next_due
-        {
-            // A service that is asked again may answer otherwise.
-            let head = &state.store.head;
-            let pauses = [&head.garmin_pause, &head.strava_pause];
-            let due = pauses.iter().filter_map(|pause| pause.as_ref()?.until).fold(due, Timestamp::min);
-            let due = due.saturating_sub(state.slots[index].skew).unwrap_or(due);
-            let due = grid(due.min(Timestamp::MAX - days(2)));
+        let mut next = (first, false);
+        if let Some(due) = state.idle_until(index) {
+            let due = grid(due.min(state.plan.end() + SETTLES_WITHIN + SETTLES_WITHIN));
             let last_idle = due - plan.period;
-            if last_idle > first && !quiet.is_shown {
+            if last_idle > first && self.shown != Some(state.stretch()) {
                 // A pause that only a login ends is a stretch without an end.
                 let is_endless = due > state.plan.end() + SETTLES_WITHIN;
-                at = if is_endless { first + plan.period } else { last_idle };
-                stands_for_many = true;
+                next = (if is_endless { first + plan.period } else { last_idle }, true);
             } else if due > first {
-                at = due;
+                next = (due, false);
             }
         }
         for (from, to) in &state.life.absences {
-            if *from <= at && at < *to {
-                at = grid(*to);
-                stands_for_many = false;
+            if *from <= next.0 && next.0 < *to {
+                next = (grid(*to), false);
             }
         }
-        Some((at, stands_for_many))
+        next
     }
 
     fn tick_ended(&mut self, state: &mut State, index: usize, report: &Report) {
@@ -291,11 +276,17 @@ impl Runner {
         self.not_before = now + ms(1);
         let wrote = tick.writes;
         let came_to_nothing = wrote == 0 && tick.strava_requests == 0 && tick.garmin_requests <= 1;
-        if self.stands_for_many && !tick.was_hit && !came_to_nothing && !tick.met_another {
-            let same = self.quiet.is_some_and(|quiet| quiet.garmin_changes == state.garmin_changes);
-            if same {
+        state.stats.idle_ticks += u64::from(came_to_nothing);
+        if came_to_nothing && tick.garmin_requests == 1 && !tick.was_hit && report.trouble.is_none() {
+            state.garmin_changes_known = tick.garmin_changes;
+        }
+        if self.stands_for_many {
+            state.stats.stretches += 1;
+            self.shown = Some(state.stretch());
+            let is_same = state.garmin_changes == tick.garmin_changes;
+            if !came_to_nothing && is_same && !tick.was_hit && !tick.met_another {
                 let what = format!(
-                    "{} makes {} and {} requests and {wrote} writes in a stretch of which a tick came to nothing",
+                    "{} makes {} and {} requests and {wrote} writes in a stretch without work or change",
                     name(index),
                     tick.garmin_requests,
                     tick.strava_requests
@@ -303,15 +294,6 @@ impl Runner {
                 state.violate(Violation::new(Law::Idle, what));
             }
         }
-        // Whoever meets the lease of a dead process comes to nothing today and to something tomorrow.
-        let is_free = state.store.lease.is_none();
-        let is_quiet =
-            came_to_nothing && is_free && !tick.was_hit && report.trouble.as_ref().is_none_or(waits);
-        self.quiet = is_quiet.then(|| Quiet {
-            head_writes: state.store.head_writes,
-            garmin_changes: tick.garmin_changes,
-            is_shown: self.stands_for_many,
-        });
         if let Some(trouble) = &report.trouble {
             let trouble = format!("{trouble:?}");
             oracle::shows_no_secret(state, &trouble);
@@ -345,15 +327,8 @@ impl Runner {
         state.slots[index].wake = None;
         state.process_ends(index);
         oracle::head::nothing_sleeps(state, index);
-        self.quiet = None;
         self.not_before = now + ms(1);
     }
-}
-
-/// Trouble that only waiting ends: the next tick would meet it again.
-fn waits(trouble: &fitferry_core::engine::report::Trouble) -> bool {
-    use fitferry_core::engine::report::Trouble;
-    matches!(trouble, Trouble::Port(_))
 }
 
 /// The first moment of a grid that is not before `at`.
@@ -366,6 +341,33 @@ fn slot_from(origin: Timestamp, period: SignedDuration, at: Timestamp) -> Timest
 }
 
 impl State {
+    fn stretch(&self) -> Stretch {
+        (self.store.head_writes, self.garmin_changes)
+    }
+
+    /// Until when a tick of this runner comes to nothing, by what the head says and by what Garmin shows; `None`
+    /// where there may be something to do. In true time.
+    fn idle_until(&self, runner: usize) -> Option<Timestamp> {
+        let head = &self.store.head;
+        let due = head.next_due.filter(|_| !head.dirty && self.store.lease.is_none())?;
+        let wall = self.wall(runner);
+        let due = match head.paused(Service::Garmin, wall) {
+            // Nobody asks for the list.
+            Some(pause) => pause.until.map_or(due, |until| due.min(until)),
+            None => {
+                // After trouble, a good tick changes the head.
+                let is_calm =
+                    head.garmin_pause.is_none() && head.garmin_rung == 0 && head.garmin_429_minutes == 0;
+                (is_calm && self.garmin_changes_known == self.garmin_changes).then_some(due)?
+            }
+        };
+        let due = match head.paused(Service::Strava, wall) {
+            Some(pause) => pause.until.map_or(due, |until| due.min(until)),
+            None => due,
+        };
+        Some(due.saturating_sub(self.slots[runner].skew).unwrap_or(due))
+    }
+
     /// What is going to befall the tick that begins, if it gets so far.
     fn fates(&mut self) -> (Option<Fate>, Option<(Fate, SignedDuration)>) {
         let rates = self.plan.rates;

@@ -376,13 +376,18 @@ impl Source for Process {
             to: page.to,
             ..ListQuery::default()
         };
+        // A sweep begins with another page, of another length.
+        let is_newest =
+            page.start == 0 && page.limit == LOOK_PAGE && page.from.is_none() && page.to.is_none();
         let tier = self.tier();
         let arrived = self
             .ask_garmin(TIMEOUT, |state, bearer| {
                 if query.start > 0 {
                     crate::life::shift(state, query.start);
                 }
-                state.slots[self.runner].tick.garmin_changes = state.garmin_changes;
+                if is_newest {
+                    state.slots[self.runner].tick.garmin_changes = state.garmin_changes;
+                }
                 let now = state.now;
                 let heard = state.world.garmin_list(tier, bearer, &query, now);
                 heard.map(|page| page.into_iter().map(listed).collect::<Vec<_>>())
@@ -393,8 +398,7 @@ impl Source for Process {
             Ok(_) if arrived.is_cut => Err(arrived.fail(down(Some(200), "the answer was cut short"))),
             Ok(_) => {
                 let value = arrived.answer.unwrap_or_default();
-                // A sweep begins with another page, of another length.
-                if page.start == 0 && page.limit == LOOK_PAGE && page.from.is_none() && page.to.is_none() {
+                if is_newest {
                     self.state().slots[self.runner].tick.newest_page =
                         value.iter().map(|listed| listed.id).collect();
                 }

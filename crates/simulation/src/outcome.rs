@@ -96,8 +96,10 @@ macro_rules! stats {
 
 stats! {
     ticks,
-    /// Ticks that were not made, since one like them had shown that nothing would come of them.
-    ticks_skipped,
+    /// Those that had nothing to do.
+    idle_ticks,
+    /// Those that were made to show that nothing comes of a stretch that was skipped.
+    stretches,
     garmin_requests,
     strava_requests,
     token_requests,

@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) trouble: Dice,
     /// Changes with everything that Garmin's list may show differently, and with every outage that begins.
     pub(crate) garmin_changes: u64,
+    /// As far as the head's fingerprint knows of them.
+    pub(crate) garmin_changes_known: u64,
     /// Faults have stopped; what is left must settle.
     pub(crate) healed: bool,
     pub(crate) stats: Stats,
@@ -158,6 +160,7 @@ impl Scene {
             network: Dice::new(seed, Stream::Network),
             trouble: Dice::new(seed, Stream::Trouble),
             garmin_changes: 0,
+            garmin_changes_known: 0,
             healed: false,
             stats: Stats::default(),
             violation: None,

@@ -119,6 +119,12 @@ impl GarminActivity {
         self.start.map(|start| self.utc_offset.to_datetime(start))
     }
 
+    /// Sorts as the wall times at the starts do.
+    pub(crate) fn order(&self) -> Option<(i64, i32)> {
+        let start = self.start?;
+        Some((start.as_second() + i64::from(self.utc_offset.seconds()), start.subsec_nanosecond()))
+    }
+
     pub(crate) fn is_listed(&self, now: Timestamp) -> bool {
         !self.deleted && self.listed_from.is_none_or(|from| from <= now)
     }

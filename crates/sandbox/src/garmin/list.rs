@@ -80,19 +80,26 @@ impl Garmin {
         if query.limit == 0 || query.limit > self.list_limit_max {
             return Err(BadQuery(format!("limit must be between 1 and {}", self.list_limit_max)));
         }
-        let mut found: Vec<_> = self
+        let mut found: Vec<&GarminActivity> = self
             .activities
             .values()
             .filter(|activity| activity.owner == athlete && activity.is_listed(now) && query.sees(activity))
             .collect();
         // By local time, as the list does: around a change of the clocks that is not the order in which things began.
         // What has no time comes last.
-        found.sort_by_cached_key(|activity| Reverse((activity.start_local(), activity.id)));
+        let newest_first = |activity: &&GarminActivity| Reverse((activity.order(), activity.id));
+        let skip = usize::try_from(query.start).unwrap_or(usize::MAX);
+        let take = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let end = skip.saturating_add(take);
+        if !query.oldest_first && end < found.len() {
+            // What lies beyond the page need not be in order.
+            found.select_nth_unstable_by_key(end, newest_first);
+            found.truncate(end);
+        }
+        found.sort_unstable_by_key(newest_first);
         if query.oldest_first {
             found.reverse();
         }
-        let skip = usize::try_from(query.start).unwrap_or(usize::MAX);
-        let take = usize::try_from(query.limit).unwrap_or(usize::MAX);
         Ok(found.into_iter().skip(skip).take(take).collect())
     }
 }

@@ -48,6 +48,12 @@ pub(crate) fn head_written(state: &mut State, who: usize, before: &Head, fence: 
         let what = format!("its counts are {:?}, and the ledger's {:?}", head.counts, state.store.counts);
         state.violate(Violation::new(Law::Head, what));
     }
+    if let Some(slot) = state.slots.get(who)
+        && head.fingerprint.is_some()
+        && !slot.tick.newest_page.is_empty()
+    {
+        state.garmin_changes_known = slot.tick.garmin_changes;
+    }
     if head.fingerprint != before.fingerprint {
         knows_its_page(state, who);
     }
