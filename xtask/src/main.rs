@@ -1,14 +1,18 @@
-//! Chores in Rust: `cargo xtask tidy` checks what no compiler checks.
+//! Chores in Rust: `cargo xtask tidy` checks what no compiler checks, `cargo xtask simulate` plays seeds of the
+//! simulation.
 //!
-//! The same check is a test, so that `make test` runs it.
+//! Both have a smaller run as a test, so that `make test` runs it.
 
+mod simulate;
 mod tidy;
 
 use std::process::ExitCode;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the one who runs it")]
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("simulate") => simulate::run(&arguments[1..]),
         Some("tidy") => match tidy::check() {
             Ok(()) => {
                 println!("tidy");
@@ -22,7 +26,7 @@ fn main() -> ExitCode {
             }
         },
         _ => {
-            eprintln!("usage: cargo xtask tidy");
+            eprintln!("usage: cargo xtask tidy\n{}", simulate::USAGE);
             ExitCode::from(2)
         }
     }

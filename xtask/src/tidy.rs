@@ -19,7 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "fitferry",
         &["fitferry-core", "fitferry-garmin", "fitferry-sandbox", "fitferry-store", "fitferry-strava"],
     ),
-    ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-store"]),
+    ("fitferry-simulation", &["fitferry-core", "fitferry-fit", "fitferry-sandbox", "fitferry-store"]),
+    ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-simulation", "fitferry-store"]),
 ];
 
 /// What would let a clock, randomness or I/O into the core.

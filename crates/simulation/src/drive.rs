@@ -169,13 +169,20 @@ impl Drive {
             slot.tick.met_another = true;
         }
         let fates = if state.healed { (None, None) } else { state.fates() };
-        let garmin_changes = state.garmin_changes;
+        let (garmin_changes, head_writes_before) = (state.garmin_changes, state.store.head_writes);
         let slot = &mut state.slots[index];
         slot.running = true;
         slot.dead = false;
         slot.wake = None;
         (slot.crash, slot.freeze) = fates;
-        slot.tick = TickFacts { began: now, met_another, garmin_changes, ..TickFacts::default() };
+        slot.tick = TickFacts {
+            began: now,
+            met_another,
+            garmin_changes,
+            garmin_changes_before: garmin_changes,
+            head_writes_before,
+            ..TickFacts::default()
+        };
         let deadline = state.plan.runners[index].deadline;
         // Where a run has a deadline, somebody keeps it.
         state.slots[index].killed_at = deadline.map(|deadline| now + deadline + secs(2));
@@ -277,13 +284,15 @@ impl Runner {
         let wrote = tick.writes;
         let came_to_nothing = wrote == 0 && tick.strava_requests == 0 && tick.garmin_requests <= 1;
         state.stats.idle_ticks += u64::from(came_to_nothing);
-        if came_to_nothing && tick.garmin_requests == 1 && !tick.was_hit && report.trouble.is_none() {
+        let is_of_this_head = tick.head_writes_before == state.store.head_writes;
+        let looked = tick.garmin_requests == 1 && !tick.was_hit && report.trouble.is_none();
+        if came_to_nothing && looked && is_of_this_head {
             state.garmin_changes_known = tick.garmin_changes;
         }
         if self.stands_for_many {
             state.stats.stretches += 1;
             self.shown = Some(state.stretch());
-            let is_same = state.garmin_changes == tick.garmin_changes;
+            let is_same = state.garmin_changes == tick.garmin_changes_before;
             if !came_to_nothing && is_same && !tick.was_hit && !tick.met_another {
                 let what = format!(
                     "{} makes {} and {} requests and {wrote} writes in a stretch without work or change",

@@ -383,7 +383,8 @@ impl Source for Process {
         let arrived = self
             .ask_garmin(TIMEOUT, |state, bearer| {
                 if query.start > 0 {
-                    crate::life::shift(state, query.start);
+                    let in_look = page.limit == LOOK_PAGE && page.from.is_none();
+                    crate::life::shift(state, self.runner, query.start, in_look);
                 }
                 if is_newest {
                     state.slots[self.runner].tick.garmin_changes = state.garmin_changes;
@@ -398,6 +399,10 @@ impl Source for Process {
             Ok(_) if arrived.is_cut => Err(arrived.fail(down(Some(200), "the answer was cut short"))),
             Ok(_) => {
                 let value = arrived.answer.unwrap_or_default();
+                if page.limit == LOOK_PAGE && page.from.is_none() && page.to.is_none() {
+                    let reached = usize::try_from(page.start + page.limit).unwrap_or(0);
+                    self.state().slots[self.runner].tick.look_reached = reached;
+                }
                 if is_newest {
                     self.state().slots[self.runner].tick.newest_page =
                         value.iter().map(|listed| listed.id).collect();

@@ -82,6 +82,7 @@ pub(crate) struct Life {
     starts: BTreeSet<Timestamp>,
     pub(crate) absences: Vec<(Timestamp, Timestamp)>,
     pub(crate) others_used: bool,
+    elapsed_max_s: u64,
 }
 
 impl Life {
@@ -95,6 +96,7 @@ impl Life {
             starts: BTreeSet::new(),
             absences: Vec::new(),
             others_used: false,
+            elapsed_max_s: 7_200,
         }
     }
 
@@ -115,7 +117,7 @@ impl Life {
     }
 
     /// Whether something else began within three hours.
-    fn is_busy(&self, start: Timestamp) -> bool {
+    pub(crate) fn is_busy(&self, start: Timestamp) -> bool {
         let apart = SignedDuration::from_hours(3);
         self.starts.range(start - apart..start + apart).next().is_some()
     }

@@ -84,6 +84,17 @@ pub(crate) struct Rates {
     pub(crate) shift: u64,
 }
 
+/// What a life has beside the usual, so that the rare meets the rare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Story {
+    None,
+    /// A watch from a drawer brings dozens of old recordings at once, while the list shifts now and then.
+    OldWatch,
+    /// Many short activities, then days without any and without a machine, in which some of the last ones are
+    /// synced: far behind the newest page, and longer ago than the look-back.
+    Gap,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -109,6 +120,7 @@ pub(crate) struct Plan {
     /// Activities per hundred days, and how many there were before.
     pub(crate) per_hundred_days: u64,
     pub(crate) backlog: u64,
+    pub(crate) story: Story,
     pub(crate) rates: Rates,
 }
 
@@ -127,10 +139,21 @@ impl Plan {
             StoreKind::Sqlite => LeaseKind::Lock,
             StoreKind::Memory => dice.pick(&[LeaseKind::Lock, LeaseKind::Term, LeaseKind::Term]),
         };
-        let settings = settings(&mut dice, begin);
+        let mut settings = settings(&mut dice, begin);
+        let story = match dice.between(0, 99) {
+            0..=6 => Story::OldWatch,
+            7 => Story::Gap,
+            _ => Story::None,
+        };
+        let mut rates = rates(&mut dice);
+        match story {
+            Story::None => {}
+            Story::OldWatch => rates.shift = 150,
+            Story::Gap => settings.lookback = days(1),
+        }
         let runners = runners(&mut dice, lease, wild);
         let small = |dice: &mut Dice| {
-            let quarter = u32::try_from(dice.between(24, 60)).unwrap_or(60);
+            let quarter = u32::try_from(dice.between(12, 40)).unwrap_or(40);
             let window = |quarter: u32| PerWindow { quarter, day: quarter * 12 };
             Limits { overall: window(quarter * 2), read: window(quarter) }
         };
@@ -163,14 +186,31 @@ impl Plan {
             tell: dice.pick(&[Tell::AtPoll, Tell::AtPoll, Tell::AtPost201, Tell::AtPost400]),
             hide_starts: wild && dice.chance(150),
             link: dice.chance(250).then(|| dice.long_tail(mins(1), mins(20))),
-            per_hundred_days: dice.pick(&[20, 20, 60, 60, 100, 100, 150, 150, 250, 250, 800]),
-            backlog: dice.pick(&[0, 0, 3, 10, 30, 90]),
-            rates: rates(&mut dice),
+            per_hundred_days: match dice.between(0, 99) {
+                _ if story == Story::Gap => 1_600,
+                0..=2 => 800,
+                3..=7 => 400,
+                _ => dice.pick(&[20, 50, 80, 120, 200]),
+            },
+            backlog: if dice.chance(80) { 90 } else { dice.pick(&[0, 0, 3, 10, 30]) },
+            rates,
+            story,
         }
     }
 
     pub(crate) fn is_strict(&self) -> bool {
         self.mode == Mode::Strict
+    }
+
+    /// How long the longest activity lasts.
+    pub(crate) fn elapsed_max_s(&self) -> u64 {
+        if self.story == Story::Gap { 1_500 } else { 7_200 }
+    }
+
+    /// The days without any activity.
+    pub(crate) fn gap(&self) -> Option<(Timestamp, Timestamp)> {
+        let from = self.begin + days(6);
+        (self.story == Story::Gap).then(|| (from, from + days(5)))
     }
 
     pub(crate) fn end(&self) -> Timestamp {
@@ -194,27 +234,33 @@ fn settings(dice: &mut Dice, begin: Timestamp) -> Settings {
     Settings {
         rules: Rules { types: types.iter().map(|&key| key.to_owned()).collect(), rules: Vec::new() },
         since,
-        lookback: dice.pick(&[days(2), days(7), days(30), days(30)]),
-        sweep: dice.pick(&[hours(6), hours(6), hours(12)]),
+        lookback: dice.pick(&[days(1), days(2), days(7), days(30), days(30)]),
+        sweep: dice.pick(&[hours(6), hours(12), hours(24)]),
         hold: dice.pick(&[Hold::Auto, Hold::Auto, Hold::For(SignedDuration::ZERO), Hold::For(mins(10))]),
         timing,
     }
 }
 
 fn runners(dice: &mut Dice, lease: LeaseKind, wild: bool) -> Vec<RunnerPlan> {
-    let count = if dice.chance(350) { 2 } else { 1 };
+    let count = if dice.chance(400) { 2 } else { 1 };
+    // Two machines that begin at the same second, as two crontabs do, or at any.
+    let in_step = dice.chance(400);
     // Machines that share a store agree on the time; how far they are from the services is another matter.
     let skew = match dice.between(0, 3) {
         0 | 1 => SignedDuration::ZERO,
         2 => dice.span(secs(0), secs(120)) - secs(60),
         _ => dice.span(secs(0), hours(if wild { 26 } else { 4 })) - hours(if wild { 13 } else { 2 }),
     };
+    let (mut period, mut phase) = (mins(1), secs(0));
     (0..count)
         .map(|index| {
-            let period = mins(dice.pick(&[1, 1, 2, 5, 15, 60]));
+            if index == 0 || !in_step {
+                period = mins(dice.pick(&[1, 2, 5, 10, 20, 60]));
+                phase = dice.span(secs(0), period);
+            }
             RunnerPlan {
                 period,
-                phase: dice.span(secs(0), period),
+                phase: phase + dice.span(secs(0), secs(1)),
                 deadline: (lease == LeaseKind::Term && dice.chance(500)).then(|| secs(50)),
                 is_daemon: dice.chance(500),
                 skew: if index == 0 { skew } else { skew + dice.span(secs(0), secs(4)) - secs(2) },

@@ -134,11 +134,18 @@ pub(crate) struct TickFacts {
     pub(crate) writes: u64,
     /// What Garmin's list had been through when it was read last.
     pub(crate) garmin_changes: u64,
+    /// And when the tick began.
+    pub(crate) garmin_changes_before: u64,
+    pub(crate) head_writes_before: u64,
     /// Another runner was at work meanwhile.
     pub(crate) met_another: bool,
     /// The newest page that it read, for the head's fingerprint.
     pub(crate) newest_page: Vec<GarminId>,
     pub(crate) freezes: u32,
+    /// How often Garmin's list shifted while this tick read it, the list before that, and how much of it was read.
+    pub(crate) shifts: u32,
+    pub(crate) listing: Option<Vec<u64>>,
+    pub(crate) look_reached: usize,
     /// The upload that is being sent, and when the client looked at the clock last.
     pub(crate) checked: Option<(GarminId, Timestamp)>,
 }

@@ -57,6 +57,40 @@ async fn a_page_that_shifts_while_it_is_read_hides_nothing() {
     }
 }
 
+/// Found by the simulation: a sweep whose second page was empty, since a whole trip had been deleted before it was
+/// asked for, counted as complete.
+#[tokio::test]
+async fn a_list_that_gets_shorter_than_its_second_page_meanwhile_hides_nothing() {
+    let runner = Runner::new().await;
+    let cycling = |hours| runner.activity_ago(hours, |ride| "cycling".clone_into(&mut ride.type_key));
+    let rides: Vec<_> = (1..=41).map(|index| cycling(index * 5)).collect();
+    runner.tick().await;
+    let late: Vec<_> = (1..=4).map(|index| cycling(300 + index * 5)).collect();
+    runner.wait(SignedDuration::from_hours(6));
+    let lists = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = lists.clone();
+    runner.at_each_request(move |event| {
+        if event.request.route == Route::GarminList && event.phase == Phase::Answered {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    });
+    let athlete_deletes_a_trip = async {
+        // After the newest page and the sweep's first one.
+        while lists.load(std::sync::atomic::Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        for id in &rides[..10] {
+            if let Some(activity) = runner.world().garmin.activities.get_mut(&id.0) {
+                activity.deleted = true;
+            }
+        }
+    };
+    tokio::join!(runner.tick(), athlete_deletes_a_trip);
+    for id in late {
+        assert!(matches!(runner.state(id).await, State::Skipped { reason: SkipReason::Rule, .. }), "{id}");
+    }
+}
+
 #[tokio::test]
 async fn a_machine_that_was_off_all_summer_loses_nothing() {
     let runner = Runner::new().await;

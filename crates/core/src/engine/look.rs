@@ -229,9 +229,11 @@ impl Tick<'_> {
                 return Ok(Part::Failed);
             }
         };
-        // It counts only if the first page did not change meanwhile; a single page is one moment.
+        // It counts only if the first page did not change meanwhile. A single page that is not full is one moment;
+        // behind a full one there may have been more before the next was asked for.
         let pages_that_showed = walk.pages() - u32::from(!cut);
-        if pages_that_showed > 1 {
+        let is_full = u32::try_from(walk.first_page.len()).is_ok_and(|items| items >= SWEEP_PAGE);
+        if pages_that_showed > 1 || is_full {
             let again = Page { start: 0, limit: SWEEP_PAGE, from, to: running.reached };
             let Some(page) = self.page(again).await? else {
                 return Ok(Part::Failed);

@@ -372,7 +372,7 @@ fn heal(state: &mut State) {
 }
 
 /// Garmin's list shifts while a client reads it: between two pages something is deleted, or synced.
-pub(crate) fn shift(state: &mut State, start: u64) {
+pub(crate) fn shift(state: &mut State, runner: usize, start: u64, in_look: bool) {
     let rate = state.plan.rates.shift;
     let mut life = std::mem::replace(&mut state.life, Life::new(0));
     if life.dice.chance(rate) {
@@ -380,15 +380,21 @@ pub(crate) fn shift(state: &mut State, start: u64) {
         let shown = state.world.garmin.list(garmin::ATHLETE, &query, state.now);
         let shown: Vec<u64> = shown.unwrap_or_default().iter().map(|activity| activity.id).collect();
         let before = usize::try_from(start).unwrap_or(0).min(shown.len()).max(1);
+        let tick = &mut state.slots[runner].tick;
+        tick.shifts += 1;
+        if in_look {
+            tick.listing.get_or_insert_with(|| shown.clone());
+        }
         match life.dice.between(0, 3) {
             // A whole trip, with the newest of it.
-            0 => {
+            0 | 1 => {
+                tick.shifts += 6;
                 let count = usize::try_from(life.dice.between(6, 12)).unwrap_or(6);
                 for id in shown.iter().take(count.min(before)) {
                     delete_on_garmin(state, &mut life, *id);
                 }
             }
-            1 | 2 => {
+            2 => {
                 let index = usize::try_from(life.dice.between(0, before as u64 - 1)).unwrap_or(0);
                 if let Some(id) = shown.get(index) {
                     delete_on_garmin(state, &mut life, *id);

@@ -6,11 +6,10 @@ use fitferry_sandbox::strava::LimitBody;
 use fitferry_sandbox::{Fault, Route, What, When};
 use jiff::{SignedDuration, Timestamp};
 
-use super::recording::ELAPSED_MAX_S;
 use super::{Life, Recording};
 use crate::dice::{Dice, days, hours, mins, secs};
 use crate::events::Event;
-use crate::plan::{Mode, Plan};
+use crate::plan::{Mode, Plan, Story};
 use crate::scene::State;
 
 /// Sets the stage.
@@ -19,9 +18,13 @@ pub(crate) fn prepare(state: &mut State) {
     sign_in(state);
     let plan = state.plan.clone();
     let mut life = std::mem::replace(&mut state.life, Life::new(plan.seed));
+    life.elapsed_max_s = plan.elapsed_max_s();
     life.absences = absences(&mut life.dice, &plan);
     backlog(state, &mut life, &plan);
     recordings(state, &mut life, &plan);
+    if plan.story == Story::OldWatch {
+        old_watch(state, &mut life, &plan);
+    }
     incidents(state, &mut life.dice, &plan);
     state.life = life;
     state.schedule(plan.end(), Event::Heal);
@@ -56,7 +59,7 @@ fn sign_in(state: &mut State) {
 
 /// What was there before: nearly all of it on Garmin, some of it on Strava too.
 fn backlog(state: &mut State, life: &mut Life, plan: &Plan) {
-    let mut start = plan.begin;
+    let mut start = plan.begin - days(1);
     for _ in 0..plan.backlog {
         start -= life.dice.span(hours(4), hours(48));
         let recording = life.recording(start, plan.settings.since == Since::All);
@@ -73,7 +76,8 @@ fn recordings(state: &mut State, life: &mut Life, plan: &Plan) {
     let span = days(plan.days).as_secs();
     let count = plan.per_hundred_days * plan.days.cast_unsigned() / 100 + 1;
     let apart = SignedDuration::from_secs(span / i64::try_from(count).unwrap_or(1).max(1));
-    let least = secs(ELAPSED_MAX_S.cast_signed()) + mins(30);
+    let longest = secs(plan.elapsed_max_s().cast_signed());
+    let least = longest + mins(30);
     let mut bulk = plan.begin;
     let mut start = plan.begin - days(1);
     let allows_no_start = plan.settings.since == Since::All;
@@ -82,7 +86,7 @@ fn recordings(state: &mut State, life: &mut Life, plan: &Plan) {
         let pause = life.dice.span(SignedDuration::ZERO, apart + apart);
         start += if life.dice.chance(80) { least } else { least.max(pause) };
         let recording = life.recording(start, allows_no_start);
-        let end = start + secs(ELAPSED_MAX_S.cast_signed());
+        let end = start + longest;
         if end >= plan.end() {
             return;
         }
@@ -90,7 +94,14 @@ fn recordings(state: &mut State, life: &mut Life, plan: &Plan) {
             bulk += life.dice.span(days(1), days(9));
         }
         let second = life.dice.chance(20).then(|| life.second_watch(&recording));
-        let arrives = sync(&mut life.dice, end, bulk);
+        let mut arrives = sync(&mut life.dice, end, bulk);
+        if let Some((from, to)) = plan.gap() {
+            if from <= end && start < to {
+                continue;
+            }
+            let is_late = from - hours(70) < start && start < from - hours(40) && life.dice.chance(300);
+            arrives = if is_late { from + hours(30) } else { end + secs(60) };
+        }
         if let Some(second) = second {
             let later = sync(&mut life.dice, end, bulk);
             schedule(state, plan, later, second);
@@ -101,6 +112,20 @@ fn recordings(state: &mut State, life: &mut Life, plan: &Plan) {
 
 fn schedule(state: &mut State, plan: &Plan, at: Timestamp, recording: Recording) {
     state.schedule(at.clamp(plan.begin, plan.end() - secs(1)), Event::Arrive(Box::new(recording)));
+}
+
+/// Dozens of old recordings arrive at once, far behind the newest page.
+fn old_watch(state: &mut State, life: &mut Life, plan: &Plan) {
+    let at = plan.begin + life.dice.span(hours(12), days(6));
+    // Recordings of what was done without the usual watch.
+    let mut start = plan.begin - days(50);
+    for _ in 0..life.dice.between(42, 70) {
+        start -= life.dice.span(hours(7), hours(20));
+        if !life.is_busy(start) {
+            let recording = life.recording(start, false);
+            schedule(state, plan, at, recording);
+        }
+    }
 }
 
 /// When a watch brings a recording to Garmin.
@@ -115,12 +140,20 @@ fn sync(dice: &mut Dice, end: Timestamp, bulk: Timestamp) -> Timestamp {
 
 /// When nobody runs anything: holidays, a machine that is off.
 fn absences(dice: &mut Dice, plan: &Plan) -> Vec<(Timestamp, Timestamp)> {
+    if let Some((from, to)) = plan.gap() {
+        return vec![(from + hours(1), to - hours(1))];
+    }
     let count = dice.pick(&[0, 0, 1, 2]);
     let whole = days(plan.days);
     (0..count)
         .map(|_| {
             let from = plan.begin + dice.span(hours(1), whole);
-            (from, from + dice.long_tail(hours(6), whole * 2 / 3 + hours(7)))
+            let away = if dice.chance(400) {
+                dice.span(days(2), days(7))
+            } else {
+                dice.long_tail(hours(6), whole * 2 / 3 + hours(7))
+            };
+            (from, from + away)
         })
         .collect()
 }

@@ -21,14 +21,11 @@ const TYPES: [(&str, Kind); 10] = [
     ("strength_training", Kind::Walk),
 ];
 
-/// The seconds of a recording that is no longer than the pause to the next one.
-pub(super) const ELAPSED_MAX_S: u64 = 7_200;
-
 impl Life {
-    /// A recording that began then. `is_plain`: whole and served at once, like nearly all.
+    /// A recording that began then.
     pub(super) fn recording(&mut self, start: Timestamp, allows_no_start: bool) -> Recording {
         let deed = self.new_deed();
-        let elapsed_s = self.dice.between(400, ELAPSED_MAX_S);
+        let elapsed_s = self.dice.between(400, self.elapsed_max_s);
         self.recording_of(deed, start, elapsed_s, allows_no_start)
     }
 

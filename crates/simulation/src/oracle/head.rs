@@ -72,6 +72,22 @@ fn knows_its_page(state: &mut State, who: usize) {
         let what =
             format!("{} keeps the fingerprint of a page of which {id} is not in the ledger", name(who));
         state.violate(Violation::new(Law::Head, what));
+        return;
+    }
+    // Pages overlap by five: as much may go away between two of them, and nothing is passed over.
+    let tick = &slot.tick;
+    let Some(listing) = tick.listing.as_ref().filter(|_| tick.shifts <= 5) else { return };
+    let is_there = |id: &&u64| {
+        state.life.facts.get(id).is_some_and(|fact| fact.deleted.is_none() && fact.arrived < tick.began)
+    };
+    let passed_over = listing
+        .iter()
+        .take(tick.look_reached.saturating_sub(5))
+        .filter(is_there)
+        .find(|id| !state.store.rows.contains_key(&fitferry_core::activity::GarminId(**id)));
+    if let Some(id) = passed_over.copied() {
+        let what = format!("{} has read past {id}, which is not in the ledger", name(who));
+        state.violate(Violation::new(Law::FarEnoughBack, what));
     }
 }
 
