@@ -157,7 +157,14 @@ impl Plan {
             let window = |quarter: u32| PerWindow { quarter, day: quarter * 12 };
             Limits { overall: window(quarter * 2), read: window(quarter) }
         };
-        let has_small_limits = dice.chance(300);
+        let per_hundred_days: u64 = match dice.between(0, 99) {
+            _ if story == Story::Gap => 1_600,
+            0..=2 => 800,
+            3..=7 => 400,
+            _ => dice.pick(&[20, 50, 80, 120, 200]),
+        };
+        // A look must fit into a window of the limits, as it does in life.
+        let has_small_limits = per_hundred_days <= 200 && dice.chance(300);
         let limits = match dice.between(0, 9) {
             _ if has_small_limits => small(&mut dice),
             0..=6 => Limits::NEW_APP,
@@ -175,7 +182,6 @@ impl Plan {
             garmin_login: dice.pick(&[GarminLogin::Key, GarminLogin::Pair]),
             sees_private: !(wild && dice.chance(150)),
             limits,
-            // A look must fit into a window of the limits, as it does in life.
             page_items: if has_small_limits { dice.pick(&[100, 200]) } else { dice.pick(&[8, 12, 40, 200]) },
             short_pages: dice.chance(400),
             duplicates: match (wild, dice.chance(400)) {
@@ -186,12 +192,7 @@ impl Plan {
             tell: dice.pick(&[Tell::AtPoll, Tell::AtPoll, Tell::AtPost201, Tell::AtPost400]),
             hide_starts: wild && dice.chance(150),
             link: dice.chance(250).then(|| dice.long_tail(mins(1), mins(20))),
-            per_hundred_days: match dice.between(0, 99) {
-                _ if story == Story::Gap => 1_600,
-                0..=2 => 800,
-                3..=7 => 400,
-                _ => dice.pick(&[20, 50, 80, 120, 200]),
-            },
+            per_hundred_days,
             backlog: if dice.chance(80) { 90 } else { dice.pick(&[0, 0, 3, 10, 30]) },
             rates,
             story,

@@ -538,6 +538,9 @@ impl Destination for Process {
             };
             let began = *began.get_or_insert(asked);
             let count = items.len() as u64;
+            self.state().tell(|| {
+                format!("{} looks from {after} to {before}, page {page}: {count} items", name(self.runner))
+            });
             uploads.extend(items.iter().filter_map(|item| item.upload_id));
             all.extend(items.iter().map(|item| (item.id, item.clone())));
             let is_spoilt = self.state().planted == Some(Planted::FirstPageIsAll);

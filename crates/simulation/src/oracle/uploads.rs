@@ -109,9 +109,11 @@ fn may_be_recognised(state: &State, id: GarminId, one: &strava::StravaActivity) 
     {
         return true;
     }
-    if one.start_hidden {
+    let offset = jiff::tz::Offset::constant(1);
+    // What really began a second after midnight looks as if its start were hidden.
+    let looks_hidden = offset.to_datetime(one.start).time() == jiff::civil::time(0, 0, 1, 0);
+    if one.start_hidden || looks_hidden {
         let day = |moment: Timestamp, offset: jiff::tz::Offset| offset.to_datetime(moment).date();
-        let offset = jiff::tz::Offset::constant(1);
         return day(start, activity.utc_offset) == day(one.start, offset)
             && (one.elapsed_s - elapsed).abs() < elapsed * 0.009
             && (one.distance_m - distance).abs() < distance * 0.009;
