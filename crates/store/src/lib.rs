@@ -11,8 +11,15 @@
 //! Not here: when to write what (`fitferry-core`'s engine), what a secret says (the clients).
 
 mod account;
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "aws")]
+pub mod dynamodb;
 mod head;
 mod row;
+mod secret;
+#[cfg(feature = "aws")]
+pub mod secretsmanager;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod text;

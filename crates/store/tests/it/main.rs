@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
+mod cloud;
 mod contract;
+mod dynamodb;
 mod files;
 mod idle;
+mod moto;
 mod processes;
 mod schemas;
+mod secretsmanager;
 mod sqlite;
