@@ -7,6 +7,8 @@ use std::error::Error;
 use std::fmt;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ServiceError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use fitferry_core::ports::StoreError;
 
@@ -78,7 +80,12 @@ impl Place {
 pub(crate) trait Refusal: ProvideErrorMetadata + Error + Send + Sync + 'static {
     /// What the SDK does not repeat by itself.
     fn may_pass(&self) -> bool {
-        matches!(self.code(), Some("TransactionConflictException" | "TransactionInProgressException"))
+        self.code() == Some("TransactionConflictException")
+    }
+
+    /// The codes of its parts, where it has any.
+    fn reasons(&self) -> Vec<&str> {
+        Vec::new()
     }
 }
 
@@ -98,45 +105,85 @@ pub(super) fn busy(place: &Place) -> StoreError {
     }
 }
 
+/// An answer that refuses nothing: the service is unwell, or it is not AWS that answers.
+pub(super) fn no_refusal<E>(place: &Place, answer: &ServiceError<E, HttpResponse>) -> Option<StoreError>
+where
+    E: ProvideErrorMetadata,
+{
+    let (service, status) = (place.service(), answer.raw().status());
+    if status.is_server_error() {
+        return Some(StoreError {
+            what: format!("{service} is out of order for {place} ({})", status.as_u16()),
+            help: "Run the command again in a minute.".to_owned(),
+        });
+    }
+    if answer.err().code().is_none() {
+        return Some(StoreError {
+            what: format!("what answers for {place} is not {service} ({})", status.as_u16()),
+            help: "Check `AWS_ENDPOINT_URL` and `HTTPS_PROXY` where they are set.".to_owned(),
+        });
+    }
+    None
+}
+
 /// AWS answered, and the asker had nothing to do with the answer.
-pub(super) fn refused<E: ProvideErrorMetadata + ?Sized>(place: &Place, refusal: &E) -> StoreError {
-    let code = refusal.code().unwrap_or("no code");
+pub(super) fn refused<E: Refusal>(place: &Place, refusal: &E) -> StoreError {
+    let code = refusal.code().unwrap_or_default();
     let message = refusal.message().unwrap_or_default();
     let (what, help) = match code {
         "ResourceNotFoundException" => return place.missing(),
         "AccessDeniedException" | "AccessDenied" => {
-            let action = denied_action(message);
-            let doing = action.map_or_else(|| "what is asked".to_owned(), |action| format!("`{action}`"));
+            let action =
+                denied_action(message).map_or_else(|| "it".to_owned(), |action| format!("`{action}`"));
             (
-                format!("AWS does not allow {doing} on {place}"),
-                format!("Allow it to the user or role of these credentials; `make tf-apply` allows it to the function. {}", {
-                    format!("Or check {}.", place.key())
-                }),
+                format!("AWS does not allow {action} on {place}"),
+                format!(
+                    "Allow {action} to the user or role of these credentials; `make tf-apply` allows it to \
+                     the function."
+                ),
             )
         }
-        "ExpiredTokenException" | "ExpiredToken" | "UnrecognizedClientException"
-        | "InvalidClientTokenId" | "InvalidSignatureException" | "SignatureDoesNotMatch"
-        | "MissingAuthenticationTokenException" | "IncompleteSignatureException" => (
+        "ExpiredTokenException"
+        | "ExpiredToken"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignatureException" => (
             format!("AWS does not accept the credentials ({code})"),
-            "Sign in to AWS again, as with `aws sso login`, or renew the keys of your AWS profile; check the clock of this machine.".to_owned(),
+            "Sign in to AWS again, as with `aws sso login`, or renew the keys of your AWS profile."
+                .to_owned(),
         ),
-        "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded"
-        | "Throttling" | "TooManyRequestsException" | "ReplicatedWriteConflictException"
-        | "InternalServerError" | "InternalServiceError" | "ServiceUnavailable" => return busy(place),
+        "ProvisionedThroughputExceededException"
+        | "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException" => return busy(place),
         "ValidationException" if is_about_the_shape(message) => (
             format!("{place} has not the keys and indexes that fitferry needs"),
-            format!("Run `make tf-apply`, or name another table with {}.", place.key()),
+            format!("Run `make tf-apply`, or name another with {}.", place.key()),
         ),
         "InvalidRequestException" if message.contains("deletion") => (
             format!("{place} is marked for deletion"),
-            "Restore it with `aws secretsmanager restore-secret`, or name another with `[store] vault`.".to_owned(),
+            format!(
+                "Restore it with `aws secretsmanager restore-secret`, or name another with {}.",
+                place.key()
+            ),
         ),
         _ => (
-            format!("{} refuses a request about {place} ({code})", place.service()),
+            format!("{} refuses a request about {place} ({})", place.service(), codes(refusal)),
             "Run `fitferry doctor` and report what it prints.".to_owned(),
         ),
     };
     StoreError { what, help }
+}
+
+/// The code of a refusal, and those that it gives as its reasons.
+fn codes<E: Refusal>(refusal: &E) -> String {
+    let is_code = |code: &&str| code.chars().all(|c| c.is_ascii_alphanumeric());
+    let codes: Vec<&str> = refusal.code().into_iter().chain(refusal.reasons()).filter(is_code).collect();
+    codes.join(", ")
 }
 
 /// Whether a refusal is about keys and indexes of the table, by the words that DynamoDB has for it.

@@ -30,6 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 /// How often a request is made at most, by the SDK and by [`Tries`] alike.
 const ATTEMPTS: u32 = 6;
+const RACES: u32 = 30;
 /// The first wait is up to this long, each further one twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -115,7 +116,10 @@ impl Aws {
             };
             match answer {
                 Ok(value) => return Ok(value),
-                Err(SdkError::ServiceError(refusal)) => {
+                Err(AnySdkError::ServiceError(refusal)) => {
+                    if let Some(error) = fault::no_refusal(place, &refusal) {
+                        return Err(error.into());
+                    }
                     let refusal = refusal.into_err();
                     if !refusal.may_pass() {
                         return Err(Refused::By(refusal));
@@ -164,19 +168,25 @@ pub(crate) struct Tries<'a> {
     aws: &'a Aws,
     place: &'a Place,
     made: u32,
+    most: u32,
 }
 
 impl<'a> Tries<'a> {
     pub(crate) fn new(aws: &'a Aws, place: &'a Place) -> Tries<'a> {
-        Tries { aws, place, made: 1 }
+        Tries { aws, place, made: 1, most: ATTEMPTS }
+    }
+
+    /// For a race in which every try that fails is one that another process won.
+    pub(crate) fn of_a_race(aws: &'a Aws, place: &'a Place) -> Tries<'a> {
+        Tries { most: RACES, ..Tries::new(aws, place) }
     }
 
     /// Returns when it is time for the next try; an error where there is no more.
     pub(crate) async fn again(&mut self) -> Result<(), StoreError> {
-        if self.made >= ATTEMPTS {
+        if self.made >= self.most {
             return Err(fault::busy(self.place));
         }
-        let wait = FIRST_WAIT.saturating_mul(1 << (self.made - 1)).min(LONGEST_WAIT);
+        let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(self.made - 1)).min(LONGEST_WAIT);
         self.made += 1;
         // Anything between nothing and all of it, so that two that met do not meet again.
         let wait = wait.mul_f64(f64::from(u32::from_ne_bytes(random())) / f64::from(u32::MAX));

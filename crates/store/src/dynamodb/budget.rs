@@ -102,7 +102,7 @@ impl DynamoStore {
             Some(known) => known,
             None => self.look(app).await?,
         };
-        let mut tries = Tries::new(self.aws(), self.place());
+        let mut tries = Tries::of_a_race(self.aws(), self.place());
         loop {
             let before = known.account.clone().unwrap_or_else(|| Account::new(begins));
             let mut account = before.clone();

@@ -225,6 +225,9 @@ impl DynamoAthlete {
     /// The ids of what a listing shows, newest start first, without reading a document.
     async fn ids_by_start(&self, filter: &Filter, limit: usize) -> Result<Vec<GarminId>, StoreError> {
         let mut pages = self.pages(START, Some(STATE), false);
+        if filter.state.is_none() && filter.since.is_none() {
+            pages = pages.of(limit);
+        }
         let mut ids = Vec::new();
         while ids.len() < limit
             && let Some(items) = pages.next().await?

@@ -27,14 +27,19 @@ impl Refusal for PutItemError {}
 impl Refusal for TransactWriteItemsError {
     /// A transaction tells for each of its items why it was given up.
     fn may_pass(&self) -> bool {
+        let reasons = self.reasons();
+        !reasons.is_empty()
+            && reasons.iter().all(|code| {
+                matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+            })
+    }
+
+    fn reasons(&self) -> Vec<&str> {
         let TransactWriteItemsError::TransactionCanceledException(canceled) = self else {
-            return false;
+            return Vec::new();
         };
-        let codes = || canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-        let may_pass = |code| {
-            matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-        };
-        codes().any(may_pass) && codes().all(|code| code == "None" || may_pass(code))
+        let codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+        codes.filter(|code| *code != "None").collect()
     }
 }
 
@@ -112,7 +117,7 @@ impl DynamoAthlete {
         only: Option<&'static str>,
         ascending: bool,
     ) -> Pages<'_> {
-        Pages { athlete: self, index, only, ascending, next: Next::First }
+        Pages { athlete: self, index, only, ascending, length: None, next: Next::First }
     }
 }
 
@@ -122,6 +127,7 @@ pub(super) struct Pages<'a> {
     index: &'static str,
     only: Option<&'static str>,
     ascending: bool,
+    length: Option<i32>,
     next: Next,
 }
 
@@ -132,6 +138,11 @@ enum Next {
 }
 
 impl Pages<'_> {
+    /// Pages no longer than this, where more would be read in vain.
+    pub(super) fn of(self, length: usize) -> Self {
+        Pages { length: i32::try_from(length).ok(), ..self }
+    }
+
     /// The next page, which may be empty; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Item>>, StoreError> {
         let after = match &self.next {
@@ -151,6 +162,7 @@ impl Pages<'_> {
                 .key_condition_expression("#partition = :partition")
                 .expression_attribute_names("#partition", PK)
                 .expression_attribute_values(":partition", text(&self.athlete.key))
+                .set_limit(self.length)
                 .set_exclusive_start_key(after.clone());
             if let Some(only) = self.only {
                 query = query

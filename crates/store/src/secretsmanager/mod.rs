@@ -109,7 +109,7 @@ impl SecretsManagerVault {
         &self,
         work: impl Fn(&mut Document) -> Result<Version, NotSo>,
     ) -> Result<Version, PutError> {
-        let mut tries = Tries::new(&self.aws, &self.place);
+        let mut tries = Tries::of_a_race(&self.aws, &self.place);
         let mut is_fresh = self.kept().is_none();
         let mut current = self.remembered().await?;
         loop {

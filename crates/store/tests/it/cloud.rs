@@ -68,9 +68,16 @@ pub(crate) struct Wire {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The actions, in order, as `GetItem`.
-    asked: Vec<String>,
+    /// In order.
+    asked: Vec<Asked>,
     answers: VecDeque<Answer>,
+}
+
+/// A request as it went over the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    action: String,
+    pub(crate) body: serde_json::Value,
 }
 
 /// How the wire treats one request.
@@ -98,8 +105,13 @@ impl Wire {
         Wire { to_aws: aws::http_client(), state: Arc::default() }
     }
 
-    /// What was asked since this was called last.
+    /// What was asked since this was called last, or [`Wire::requests`]: the actions, as `GetItem`.
     pub(crate) fn asked(&self) -> Vec<String> {
+        self.requests().into_iter().map(|asked| asked.action).collect()
+    }
+
+    /// The same with all that was in it.
+    pub(crate) fn requests(&self) -> Vec<Asked> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 
@@ -135,7 +147,9 @@ impl HttpConnector for Connector {
         let action = target.rsplit('.').next().unwrap_or_default().to_owned();
         let answer = {
             let mut state = self.state.lock().unwrap();
-            state.asked.push(action);
+            let body = request.body().bytes().unwrap_or_default();
+            let body = serde_json::from_slice(body).unwrap_or_default();
+            state.asked.push(Asked { action, body });
             state.answers.pop_front().unwrap_or(Answer::Pass)
         };
         let to_aws = self.to_aws.clone();
