@@ -164,7 +164,7 @@ pub(super) fn refused<E: Refusal>(place: &Place, refusal: &E) -> StoreError {
             format!("{place} has not the keys and indexes that fitferry needs"),
             format!("Run `make tf-apply`, or name another with {}.", place.key()),
         ),
-        "InvalidRequestException" if message.contains("deletion") => (
+        "InvalidRequestException" if message.contains("marked") => (
             format!("{place} is marked for deletion"),
             format!(
                 "Restore it with `aws secretsmanager restore-secret`, or name another with {}.",
@@ -209,10 +209,15 @@ where
     }
     let service = place.service();
     let (what, help) = match error {
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => (
-            format!("{service} cannot be reached for {place}{}", detail(error)),
-            "Check the network, and `AWS_ENDPOINT_URL` and `HTTPS_PROXY` where they are set.".to_owned(),
-        ),
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
+            let detail = detail(error);
+            let help = if detail.contains("certificate") {
+                "Let `SSL_CERT_FILE` name the certificates that this machine is to trust."
+            } else {
+                "Check the network, and `AWS_ENDPOINT_URL` and `HTTPS_PROXY` where they are set."
+            };
+            (format!("{service} cannot be reached for {place}{detail}"), help.to_owned())
+        }
         SdkError::ResponseError(_) => (
             format!("{service} answered for {place} with something that cannot be read"),
             "Check `AWS_ENDPOINT_URL` where it is set, and run the command again.".to_owned(),

@@ -9,6 +9,7 @@ mod files;
 mod idle;
 mod moto;
 mod processes;
+mod refusals;
 mod schemas;
 mod secretsmanager;
 mod sqlite;
