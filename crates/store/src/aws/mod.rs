@@ -12,9 +12,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError as AnySdkError;
 use fitferry_core::ports::{Clock, StoreError};
@@ -46,10 +48,25 @@ struct Inner {
 }
 
 /// Region, credentials and endpoint as AWS's own tools find them: environment, profile, the machine's role;
-/// `AWS_ENDPOINT_URL` and `SSL_CERT_FILE` are honoured. Makes no request.
+/// `AWS_ENDPOINT_URL` and `SSL_CERT_FILE` are honoured. Asks nobody, but where no region is set the machine
+/// for the one that it is in.
 pub async fn connect(clock: Arc<dyn Clock>) -> Result<Aws, StoreError> {
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await;
     Aws::new(&config, clock)
+}
+
+/// The same out of environment variables alone, where they hold everything, as in a Lambda function. A program
+/// that knows no other way is smaller by a third.
+pub fn connect_from_environment(clock: Arc<dyn Clock>) -> Result<Aws, StoreError> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client());
+    config.set_region(set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).map(Region::new));
+    config.set_endpoint_url(set("AWS_ENDPOINT_URL"));
+    Aws::new(&config.build(), clock)
 }
 
 impl Aws {

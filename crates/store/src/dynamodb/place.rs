@@ -41,3 +41,39 @@ impl fmt::Display for Placed {
         write!(f, "{:.9} {:020} {}", self.at, self.id.0, self.day)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fitferry_core::activity::Listed;
+    use fitferry_core::ledger::State;
+
+    use super::*;
+
+    fn placed(at: &str, id: u64) -> Placed {
+        let at = at.parse().unwrap();
+        let listed = Listed { start: Some(at), ..Listed::bare(GarminId(id)) };
+        Placed::of(&Row::seen(listed, State::Wanted, Timestamp::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn places_sort_by_start_and_then_by_id() {
+        let places = [
+            placed("1999-12-31T23:59:59Z", 7),
+            placed("2026-11-23T06:00:00Z", 9),
+            placed("2026-11-23T06:00:00Z", 10),
+            placed("2026-11-23T06:00:00Z", u64::MAX),
+            placed("2026-11-23T06:00:00.000000001Z", 1),
+            placed("2026-11-23T06:00:00.5Z", 1),
+        ];
+        let written = places.map(|place| place.to_string());
+        assert!(written.is_sorted(), "{written:?}");
+        assert_eq!(written.each_ref().map(|text| Placed::read(text)), places.map(Some));
+    }
+
+    #[test]
+    fn what_is_no_place_is_not_read_as_one() {
+        for text in ["", "2026-11-23T06:00:00Z", "2026-11-23T06:00:00Z 1", "yesterday 1 2026-11-23"] {
+            assert_eq!(Placed::read(text), None, "{text}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod cloud;
 mod contract;
 mod dynamodb;
+mod environment;
 mod files;
 mod idle;
 mod moto;

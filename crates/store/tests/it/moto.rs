@@ -5,15 +5,25 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
 /// A server that runs.
 struct Moto {
     url: String,
+    _shell: Child,
     /// Open as long as this process lives.
     _leash: ChildStdin,
 }
+
+/// Runs the server until it ends by itself, or until nobody has the other end of standard input any more.
+const ON_A_LEASH: &str = r#"
+    exec 3<&0
+    "$0" -H 127.0.0.1 -p 0 </dev/null 3<&- &
+    moto=$!
+    { cat <&3 >/dev/null; kill $moto; } 2>/dev/null &
+    wait $moto
+"#;
 
 /// Where the server listens.
 pub(crate) fn url() -> &'static str {
@@ -26,7 +36,7 @@ fn start() -> Moto {
         panic!("moto_server is not installed: run `make setup`, or let FITFERRY_MOTO name it");
     };
     let mut shell = Command::new("sh")
-        .args(["-c", r#""$0" -H 127.0.0.1 -p 0 </dev/null & cat >/dev/null; kill $!"#])
+        .args(["-c", ON_A_LEASH])
         .arg(&program)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -47,11 +57,11 @@ fn start() -> Moto {
     };
     // It tells every request; nobody listening would make it wait.
     std::thread::spawn(move || lines.for_each(drop));
-    Moto { url, _leash: leash }
+    Moto { url, _shell: shell, _leash: leash }
 }
 
 fn find() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("FITFERRY_MOTO") {
+    if let Some(named) = std::env::var_os("FITFERRY_MOTO").filter(|named| !named.is_empty()) {
         return Some(PathBuf::from(named));
     }
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
