@@ -1,5 +1,5 @@
 //! The way to AWS: region and credentials as every AWS tool finds them, HTTP through one small client, and
-//! a deadline that no request outlives.
+//! the deadline of the clock, which no request outlives and after which none begins.
 //!
 //! The SDK repeats what is sure to be harmless: a connection that broke, a 5xx, throttling. What only we
 //! can judge, as a transaction that met another one, is repeated in [`Aws::ask`]. A conditional write whose
@@ -9,7 +9,7 @@ mod fault;
 mod http;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -37,14 +37,13 @@ const RACES: u32 = 30;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// An AWS account as this process reaches it. Cheap to clone; the clones share the deadline.
+/// An AWS account as this process reaches it. Cheap to clone.
 #[derive(Clone)]
 pub struct Aws(Arc<Inner>);
 
 struct Inner {
     config: SdkConfig,
     clock: Arc<dyn Clock>,
-    deadline: Mutex<Option<Duration>>,
 }
 
 /// Region, credentials and endpoint as AWS's own tools find them: environment, profile, the machine's role;
@@ -87,13 +86,7 @@ impl Aws {
             .with_initial_backoff(FIRST_WAIT)
             .with_max_backoff(LONGEST_WAIT);
         let config = config.to_builder().timeout_config(timeouts).retry_config(retries).build();
-        Ok(Aws(Arc::new(Inner { config, clock, deadline: Mutex::new(None) })))
-    }
-
-    /// The monotonic moment at which every request has ended, answered or not; `None` for none. A request
-    /// that would begin later is not made.
-    pub fn set_deadline(&self, deadline: Option<Duration>) {
-        *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+        Ok(Aws(Arc::new(Inner { config, clock })))
     }
 
     pub(crate) fn region(&self) -> String {
@@ -109,8 +102,10 @@ impl Aws {
     }
 
     fn time_left(&self, place: &Place) -> Result<Duration, StoreError> {
-        let deadline = *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = deadline
+        let left = self
+            .0
+            .clock
+            .deadline()
             .map_or(PATIENCE, |deadline| deadline.saturating_sub(self.0.clock.monotonic()).min(PATIENCE));
         if left.is_zero() { Err(fault::out_of_time(place)) } else { Ok(left) }
     }

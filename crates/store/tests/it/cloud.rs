@@ -27,11 +27,15 @@ use crate::moto;
 
 /// Time that only tests move, and whoever waits.
 #[derive(Debug)]
-pub(crate) struct TestClock(Mutex<(Timestamp, Duration)>);
+pub(crate) struct TestClock(Mutex<(Timestamp, Duration)>, Mutex<Option<Duration>>);
 
 impl TestClock {
     pub(crate) fn new() -> Arc<TestClock> {
-        Arc::new(TestClock(Mutex::new((noon(), Duration::from_secs(1_000)))))
+        Arc::new(TestClock(Mutex::new((noon(), Duration::from_secs(1_000))), Mutex::new(None)))
+    }
+
+    pub(crate) fn set_deadline(&self, deadline: Option<Duration>) {
+        *self.1.lock().unwrap() = deadline;
     }
 
     pub(crate) fn set(&self, now: Timestamp) {
@@ -47,6 +51,10 @@ impl Clock for TestClock {
 
     fn monotonic(&self) -> Duration {
         self.0.lock().unwrap().1
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        *self.1.lock().unwrap()
     }
 
     async fn sleep(&self, duration: Duration) {

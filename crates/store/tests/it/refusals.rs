@@ -124,14 +124,14 @@ async fn no_request_outlives_the_deadline_and_none_begins_after_it() {
     let run = DynamoStore::new(&aws, "fitferry").athlete("anna");
     let late = "the table `fitferry` in eu-central-1 did not answer in the time that was left";
 
-    aws.set_deadline(Some(clock.monotonic() + Duration::from_millis(20)));
+    clock.set_deadline(Some(clock.monotonic() + Duration::from_millis(20)));
     wire.treat([Answer::Silence]);
     assert_eq!(run.head().await.unwrap_err().what, late);
     assert_eq!(wire.asked().len(), 1);
-    aws.set_deadline(Some(clock.monotonic()));
+    clock.set_deadline(Some(clock.monotonic()));
     assert_eq!(run.head().await.unwrap_err().what, late);
     assert_eq!(wire.asked(), [""; 0]);
-    aws.set_deadline(None);
+    clock.set_deadline(None);
     wire.treat([Answer::Instead(200, "{}".to_owned())]);
     run.head().await.unwrap();
 }
