@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "fitferry",
         &["fitferry-core", "fitferry-garmin", "fitferry-sandbox", "fitferry-store", "fitferry-strava"],
     ),
+    ("fitferry-lambda", &["fitferry-core", "fitferry-garmin", "fitferry-store", "fitferry-strava"]),
     ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-store"]),
 ];
 
