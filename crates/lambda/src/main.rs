@@ -1,0 +1,3 @@
+//! A placeholder until the bootstrap is merged.
+
+fn main() {}
