@@ -69,9 +69,8 @@ impl Desk {
 
 /// The command, as cargo builds it for its own tests.
 pub fn build() -> PathBuf {
-    let output = Command::new(env!("CARGO"))
+    let output = tools::chore(env!("CARGO"))
         .args(["build", "--locked", "--package", "fitferry", "--message-format", "json-render-diagnostics"])
-        .current_dir(tools::root())
         .output()
         .expect("cargo runs, since it runs this");
     let text = String::from_utf8_lossy(&output.stdout);

@@ -67,16 +67,9 @@ impl Infra {
 
     /// Runs a chore with these arguments for Terraform, as a shell reads them.
     pub fn make(&self, chore: &str, arguments: &str) -> Ran {
-        let mut command = Command::new("make");
-        for (key, _) in std::env::vars_os() {
-            if is_not_for_a_chore(&key.to_string_lossy()) {
-                command.env_remove(key);
-            }
-        }
         let state = format!("-state={}", self.state_file().display());
         let changing = format!("{state} -backup=- -var-file={} -input=false", self.variables().display());
-        let output = command
-            .current_dir(tools::root())
+        let output = tools::chore("make")
             .arg(chore)
             .arg(format!("CONFIG={}", self.folder.join("config.toml").display()))
             .arg(format!("TF_ARGS={arguments}"))
@@ -140,23 +133,4 @@ impl Infra {
 /// Kept from run to run: a provider is large.
 fn plugins() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("terraform")
-}
-
-/// What `make test`, cargo and a developer's own deployment leave in the environment of a test.
-fn is_not_for_a_chore(key: &str) -> bool {
-    const BEGINS: [&str; 9] = [
-        "AWS_",
-        "TF_VAR_",
-        "TF_CLI_ARGS",
-        "TF_WORKSPACE",
-        "TF_DATA_DIR",
-        "TF_LOG",
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-    ];
-    const IS: [&str; 7] =
-        ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARGO_CRATE_NAME", "CARGO_TARGET_TMPDIR", "CONFIG", "ARCH"];
-    let is_ours = key.starts_with("FITFERRY_") && key != "FITFERRY_SHARED";
-    is_ours || IS.contains(&key) || BEGINS.iter().any(|beginning| key.starts_with(beginning))
 }

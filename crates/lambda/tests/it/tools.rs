@@ -1,6 +1,8 @@
 //! What the stories need of this machine beside a Rust toolchain.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::moto;
 
@@ -32,4 +34,36 @@ pub fn missing() -> Option<String> {
 /// Whether this is a run that must prove everything.
 pub fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|ci| !ci.is_empty() && ci != "false" && ci != "0")
+}
+
+/// A program that is started as from a shell in the workspace's folder.
+pub fn chore(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (key, _) in std::env::vars_os() {
+        if is_not_for_a_chore(&key.to_string_lossy()) {
+            command.env_remove(key);
+        }
+    }
+    command.current_dir(root());
+    command
+}
+
+/// What `make test`, cargo and a developer's own deployment leave in the environment of a test. Some build scripts
+/// run anew for each variable of cargo's that differs.
+fn is_not_for_a_chore(key: &str) -> bool {
+    const BEGINS: [&str; 9] = [
+        "AWS_",
+        "TF_VAR_",
+        "TF_CLI_ARGS",
+        "TF_WORKSPACE",
+        "TF_DATA_DIR",
+        "TF_LOG",
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+    ];
+    const IS: [&str; 7] =
+        ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARGO_CRATE_NAME", "CARGO_TARGET_TMPDIR", "CONFIG", "ARCH"];
+    let is_ours = key.starts_with("FITFERRY_") && key != "FITFERRY_SHARED";
+    is_ours || IS.contains(&key) || BEGINS.iter().any(|beginning| key.starts_with(beginning))
 }
