@@ -15,10 +15,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fitferry-strava", &["fitferry-core"]),
     ("fitferry-store", &["fitferry-core"]),
     ("fitferry-sandbox", &["fitferry-core", "fitferry-fit"]),
+    ("fitferry-app", &["fitferry-core", "fitferry-garmin", "fitferry-store", "fitferry-strava"]),
     (
         "fitferry",
-        &["fitferry-core", "fitferry-garmin", "fitferry-sandbox", "fitferry-store", "fitferry-strava"],
+        &[
+            "fitferry-app",
+            "fitferry-core",
+            "fitferry-garmin",
+            "fitferry-sandbox",
+            "fitferry-store",
+            "fitferry-strava",
+        ],
     ),
+    ("fitferry-lambda", &["fitferry-app", "fitferry-core", "fitferry-store"]),
     ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-store"]),
 ];
 

@@ -8,12 +8,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use fitferry_app::config;
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::Shown;
 use jiff::SignedDuration;
 use jiff::civil::Date;
-
-use crate::config;
 
 /// Carries your activities from Garmin Connect to Strava: the original file, once
 #[derive(Debug, Parser)]

@@ -82,6 +82,9 @@ pub enum PortError {
     /// The moment before which a request may begin has passed; nobody's trouble.
     #[error("no time was left to begin the request")]
     OutOfTime,
+    /// Logins or ledger of this athlete moved to another store, which alone may carry now.
+    #[error("this athlete moved to {to}")]
+    Moved { to: String },
     /// Another run holds the lease that a token refresh needs.
     #[error("another run of fitferry is at work")]
     Busy,
@@ -101,6 +104,7 @@ impl PortError {
             | PortError::AppInactive { .. }
             | PortError::BudgetFull { .. }
             | PortError::OutOfTime
+            | PortError::Moved { .. }
             | PortError::Busy
             | PortError::Store(_) => self.to_string(),
         }
@@ -476,6 +480,26 @@ pub trait Clock: Send + Sync {
     /// Never goes back and counts the time that a laptop sleeps.
     fn monotonic(&self) -> Duration;
     async fn sleep(&self, duration: Duration);
+    /// The monotonic moment at which this process must have answered, where somebody set one: no request
+    /// is pending then.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A request ends this much before the deadline, so that what it brought can still be kept.
+const BEFORE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A token is not asked for with less time left than this: a pair that the service has rotated and nobody
+/// reads is lost (*Tokens*).
+pub const TOKEN_NEEDS: Duration = Duration::from_secs(3);
+
+/// How long a request may take, given the time that it would be given without a deadline; `None`: too little
+/// is left to begin it. `needs`: what it takes in any case to be worth beginning.
+pub fn time_for_request(clock: &dyn Clock, timeout: Duration, needs: Duration) -> Option<Duration> {
+    let Some(deadline) = clock.deadline() else { return Some(timeout) };
+    let left = deadline.saturating_sub(clock.monotonic()).saturating_sub(BEFORE_DEADLINE);
+    (left >= needs && !left.is_zero()).then(|| timeout.min(left))
 }
 
 /// Counts the requests of one run, by where they go.

@@ -17,13 +17,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fitferry_app::clock::{Signal, SystemClock};
+use fitferry_app::config::{Asked, Environment, Settings};
+use fitferry_app::error::CommandError;
 use fitferry_core::ports::Clock as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Command, Global, LoginService};
-use crate::clock::{Signal, SystemClock};
-use crate::config::{Asked, Environment, Settings};
-use crate::error::CommandError;
 use crate::output::{Out, Say};
 
 /// The columns of a terminal that nobody has made wider.
@@ -47,7 +47,11 @@ impl Context {
     pub fn new(global: &Global) -> Context {
         Context {
             settings: Settings::defaults(Path::new(".")),
-            asked: Asked::from(global),
+            asked: Asked {
+                config: global.config.clone(),
+                store: global.store.clone(),
+                athlete: global.athlete.clone(),
+            },
             environment: Environment::of_process(),
             json: global.json,
             quiet: global.quiet,

@@ -1,19 +1,19 @@
 //! `fitferry sync`: one tick, or what one would do.
 
-use fitferry_core::engine::report::{Note, Report, Trouble};
+use fitferry_app::App;
+use fitferry_app::document;
+use fitferry_app::error::CommandError;
+use fitferry_app::outcome::Outcome;
+use fitferry_core::engine::report::{Note, Report};
 use fitferry_core::engine::{Observer, Progress};
-use fitferry_core::ports::PortError;
 use indicatif::ProgressBar;
 
 use super::Context;
-use crate::app::App;
 use crate::args::SyncArgs;
-use crate::document;
-use crate::error::CommandError;
 use crate::tables;
 
 pub async fn run(context: &Context, args: &SyncArgs) -> Result<u8, CommandError> {
-    let app = App::open(context.settings.clone())?;
+    let app = App::open(context.settings.clone()).await?;
     context.stop_with(&app.clock);
     let narrator = Narrator::new(context);
     let report = if args.dry_run { app.preview(&narrator).await } else { app.tick(None, &narrator).await };
@@ -29,36 +29,6 @@ pub async fn run(context: &Context, args: &SyncArgs) -> Result<u8, CommandError>
         context.say.error(error);
     }
     Ok(outcome.exit)
-}
-
-/// What a tick means for the caller (contract, *Exit codes*).
-pub struct Outcome {
-    pub exit: u8,
-    pub error: Option<CommandError>,
-}
-
-impl Outcome {
-    pub fn of(report: &Report, busy_ok: bool) -> Outcome {
-        match &report.trouble {
-            Some(Trouble::Busy) if busy_ok => Outcome { exit: 0, error: None },
-            Some(trouble) => {
-                let error = CommandError::from(trouble);
-                Outcome { exit: error.exit_code(), error: Some(error) }
-            }
-            // A dry run has no failures of its own: nothing was tried.
-            None => Outcome { exit: u8::from(report.has_failures() && !report.dry_run), error: None },
-        }
-    }
-}
-
-impl From<&Trouble> for CommandError {
-    fn from(trouble: &Trouble) -> CommandError {
-        match trouble {
-            Trouble::Interrupted => CommandError::interrupted(),
-            Trouble::Busy => PortError::Busy.into(),
-            Trouble::Port(error) => error.clone().into(),
-        }
-    }
 }
 
 /// What people want to know beside what became of each activity; to standard error, with `--json` as well.

@@ -751,6 +751,8 @@ pub(crate) fn full_head() -> Head {
         },
         link: Link { on: Some(false), looked: Some(noon()) },
         bearer_due: Some(noon()),
+        vault: Some("secretsmanager:fitferry".to_owned()),
+        moved_to: Some("dynamodb:fitferry".to_owned()),
         ..Head::default()
     };
     for (count, state) in (1..).zip(StateName::ALL) {

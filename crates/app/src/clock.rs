@@ -2,8 +2,8 @@
 //!
 //! Both clocks are read through libc, so that a test can shift them from outside (`faketime`).
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,6 +36,7 @@ pub struct SystemClock {
     stop: AtomicBool,
     stopped_by: OnceLock<Signal>,
     wake: Notify,
+    deadline: Mutex<Option<Duration>>,
 }
 
 impl SystemClock {
@@ -46,6 +47,11 @@ impl SystemClock {
 
     pub fn stopped_by(&self) -> Option<Signal> {
         self.stopped_by.get().copied()
+    }
+
+    /// Until when this process must have answered, on the monotonic clock; a warm one is told anew each time.
+    pub fn set_deadline(&self, deadline: Option<Duration>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
     /// A signal has come: whoever sleeps here wakes, whoever looks at [`SystemClock::stop`] ends.
@@ -65,6 +71,10 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         monotonic()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn sleep(&self, duration: Duration) {

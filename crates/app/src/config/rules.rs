@@ -13,7 +13,7 @@ use super::problem::Place;
 
 /// A rule, and where it stands.
 #[derive(Clone, Debug)]
-pub struct PlacedRule {
+pub(super) struct PlacedRule {
     pub rule: Rule,
     pub place: Place,
 }

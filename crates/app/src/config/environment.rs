@@ -103,13 +103,13 @@ pub const GARMINS_OWN_KEY: &str = "GARMIN_PERSONAL_API_KEY";
 
 /// The values that the environment sets, and what is wrong with it.
 #[derive(Debug, Default)]
-pub struct FromEnvironment {
+pub(super) struct FromEnvironment {
     pub settings: Vec<Setting>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
 }
 
-pub fn read(environment: &Environment) -> FromEnvironment {
+pub(super) fn read(environment: &Environment) -> FromEnvironment {
     let mut found = FromEnvironment::default();
     for name in environment.variables.keys() {
         let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__")) else {

@@ -21,7 +21,7 @@ fn without_a_file_the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.redirect_port, 9321);
     assert_eq!(settings.timing, Timing::default());
     assert!(!settings.settle_is_set);
-    assert_eq!(settings.store, house.path().join("fitferry.db"));
+    assert_eq!(settings.store, StoreUrl::Sqlite(house.path().join("fitferry.db")));
     assert_eq!(settings.endpoints.strava_api.as_str(), "https://www.strava.com/api/v3");
     assert_eq!(settings.shown, house.settings(&[]).shown);
     assert_eq!(Settings::defaults(house.path()).timing, settings.timing);
@@ -95,7 +95,7 @@ fn each_layer_stands_above_the_one_before() {
     assert_eq!(settings.types, ["walking"], "the file over the default");
     assert_eq!(settings.lookback, SignedDuration::from_hours(20 * 24), "the athlete over the file");
     assert_eq!(settings.every, SignedDuration::from_mins(7), "the environment over the athlete");
-    assert_eq!(settings.store, house.path().join("flag.db"), "a flag over all");
+    assert_eq!(settings.store, StoreUrl::Sqlite(house.path().join("flag.db")), "a flag over all");
     let origins: Vec<String> = ["sync.hold", "sync.types", "sync.lookback", "sync.every", "store.url"]
         .iter()
         .map(|key| origin(&settings, key))
@@ -138,12 +138,8 @@ fn what_is_wrong_is_told_with_place_and_cure() {
         ("[sync]\ntypes = \"running\"", "2:9: `types`: expected a list", "Correct `types`"),
         ("[sync]\nsince = \"1.11.2026\"", "2:9: `since`: expected a date", "all"),
         ("[strava]\nredirect_port = 0", "2:17: `redirect_port`: expected a port", "Correct"),
-        ("[store]\nvault = \"secretsmanager:x\"", "2:9: `vault`: this build keeps", "Correct"),
-        (
-            "[store]\nurl = \"dynamodb:t\"",
-            "2:7: `url`: a store in DynamoDB is not in this build yet",
-            "Correct",
-        ),
+        ("[store]\nvault = \"keyring\"", "2:9: `vault`: expected \"store\" or", "Correct"),
+        ("[store]\nurl = \"dynamodb:t\"", "2:7: `url`: expected \"sqlite:FILE\" or", "Correct"),
         ("[endpoints]\nstrava_api = \"http://x.test\"", "2:14: `strava_api`: plain http goes to", "Correct"),
         ("[athletes.Anna]", "1:11: `Anna` cannot be an athlete's name", "`[athletes.NAME]`"),
         (
@@ -305,8 +301,8 @@ fn all_problems_are_found_at_once_and_the_first_says_how_many_there_are() {
 fn the_store_is_relative_to_the_data_folder_or_absolute() {
     let house = House::new("");
     let store = |url| house.settings(&[("FITFERRY_STORE__URL", url)]).store;
-    assert_eq!(store("sqlite:a/b.db"), house.path().join("a/b.db"));
-    assert_eq!(store("sqlite:/var/lib/x.db"), PathBuf::from("/var/lib/x.db"));
+    assert_eq!(store("sqlite:a/b.db"), StoreUrl::Sqlite(house.path().join("a/b.db")));
+    assert_eq!(store("sqlite:/var/lib/x.db"), StoreUrl::Sqlite(PathBuf::from("/var/lib/x.db")));
 }
 
 #[test]

@@ -22,14 +22,11 @@ use jiff::SignedDuration;
 pub use environment::{Environment, GARMINS_OWN_KEY};
 pub use folders::{Folders, create_private};
 pub use keys::SecretKey;
-#[cfg(test)]
-pub use problem::Place;
-pub use problem::Problem;
+pub use problem::{Place, Problem};
 pub use resolve::Report;
 pub use settings::Settings;
-pub use value::Since;
+pub use value::{Since, StoreUrl, VaultKind};
 
-use crate::args::Global;
 use crate::error::CommandError;
 
 /// What the command line asks for; stands above every other layer.
@@ -38,12 +35,6 @@ pub struct Asked {
     pub config: Option<PathBuf>,
     pub store: Option<String>,
     pub athlete: Option<String>,
-}
-
-impl From<&Global> for Asked {
-    fn from(global: &Global) -> Asked {
-        Asked { config: global.config.clone(), store: global.store.clone(), athlete: global.athlete.clone() }
-    }
 }
 
 /// Reads everything and gives what is in force, or the first thing that is wrong.

@@ -17,7 +17,7 @@ use super::value::{self, Raw, Value};
 
 /// What the file says.
 #[derive(Debug, Default)]
-pub struct FileConfig {
+pub(super) struct FileConfig {
     pub common: Sections,
     pub athletes: BTreeMap<String, Sections>,
     pub problems: Vec<Problem>,
@@ -27,21 +27,21 @@ pub struct FileConfig {
 
 /// The sections, for everyone or for one athlete.
 #[derive(Debug, Default)]
-pub struct Sections {
+pub(super) struct Sections {
     pub settings: Vec<Setting>,
     /// `None`: the file has no `[[rules]]` here.
     pub rules: Option<Vec<PlacedRule>>,
 }
 
 #[derive(Debug)]
-pub struct Setting {
+pub(super) struct Setting {
     pub key: &'static Key,
     pub value: Value,
     pub place: Place,
 }
 
 /// Reads the text of a file; `path` is only named.
-pub fn read(path: &Path, text: &str) -> FileConfig {
+pub(super) fn read(path: &Path, text: &str) -> FileConfig {
     let mut reader = Reader { file: path.to_owned(), text, config: FileConfig::default() };
     match DeTable::parse(text) {
         Ok(table) => reader.root(table.get_ref()),
@@ -188,17 +188,17 @@ impl Reader<'_> {
 
 const CHECK_HELP: &str = "Write it as a table of keys; `fitferry config show` lists all keys";
 
-pub const ATHLETE_HELP: &str =
+pub(super) const ATHLETE_HELP: &str =
     "Choose 1 to 32 of the characters a-z, 0-9 and `-` for `--athlete` and `[athletes.NAME]`";
 
 /// Whether a name may be an athlete's.
-pub fn is_athlete(name: &str) -> bool {
+pub(super) fn is_athlete(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A warning where Garmin's type key is not in the table; new ones appear regularly.
-pub fn unknown_type(word: &str, place: &Place) -> Option<Problem> {
+pub(super) fn unknown_type(word: &str, place: &Place) -> Option<Problem> {
     if word == "*" || fitferry_core::sport::is_known(word) {
         return None;
     }

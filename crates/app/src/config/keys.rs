@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 /// What may stand behind a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     Domain,
     ClientId,
     Port,
@@ -25,7 +25,7 @@ pub enum Kind {
 
 /// One key of the configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Key {
+pub(super) struct Key {
     pub section: &'static str,
     pub name: &'static str,
     pub kind: Kind,
@@ -36,11 +36,11 @@ pub struct Key {
 
 impl Key {
     /// As people write it: `sync.types`.
-    pub fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("{}.{}", self.section, self.name)
     }
 
-    pub fn variable(&self) -> String {
+    pub(super) fn variable(&self) -> String {
         variable(self.section, self.name)
     }
 }
@@ -56,7 +56,7 @@ const fn key(
 }
 
 #[rustfmt::skip]
-pub const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &[
     key("garmin", "domain", Kind::Domain, Some("garmin.com"), "garmin.com, or garmin.cn for accounts in China"),
     key("strava", "client_id", Kind::ClientId, None, "number of the API application, for `fitferry login strava`"),
     key("strava", "redirect_port", Kind::Port, Some("9321"), "where the browser brings Strava's answer"),
@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Sections that are tables of keys. Beside them there are `rules` and `athletes`.
-pub const SECTIONS: &[&str] = &["garmin", "strava", "sync", "store", "timing", "endpoints"];
+pub(super) const SECTIONS: &[&str] = &["garmin", "strava", "sync", "store", "timing", "endpoints"];
 
 /// A secret that may come from the environment, and never from the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,16 +135,16 @@ impl SecretKey {
 }
 
 /// The environment variable of a key.
-pub fn variable(section: &str, name: &str) -> String {
+pub(super) fn variable(section: &str, name: &str) -> String {
     format!("FITFERRY_{}__{}", section.to_ascii_uppercase(), name.to_ascii_uppercase())
 }
 
-pub fn find(section: &str, name: &str) -> Option<&'static Key> {
+pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.section == section && key.name == name)
 }
 
 /// The key that somebody probably meant: the same name in another section, else the most similar one.
-pub fn nearest(section: &str, name: &str) -> &'static Key {
+pub(super) fn nearest(section: &str, name: &str) -> &'static Key {
     let score = |key: &Key| {
         if key.name == name {
             return 3.0;
@@ -158,7 +158,7 @@ pub fn nearest(section: &str, name: &str) -> &'static Key {
 }
 
 /// The one of `known` that is most similar to `given`.
-pub fn most_similar<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+pub(super) fn most_similar<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
     known
         .into_iter()
         .max_by(|a, b| {

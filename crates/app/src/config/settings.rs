@@ -15,7 +15,7 @@ use super::folders::Folders;
 use super::keys::{KEYS, Kind, SecretKey};
 use super::problem::{Origin, Place, Problem};
 use super::resolve;
-use super::value::{self, Raw, Since, Value};
+use super::value::{self, Raw, Since, StoreUrl, Value, VaultKind};
 use crate::error::CommandError;
 
 /// The configuration of one athlete, resolved.
@@ -38,8 +38,9 @@ pub struct Settings {
     pub sweep: SignedDuration,
     pub hold: Hold,
     pub every: SignedDuration,
-    /// The SQLite file, absolute.
-    pub store: PathBuf,
+    pub store: StoreUrl,
+    /// Where the secrets live; `None`: nobody said, so the store knows.
+    pub vault: Option<VaultKind>,
     pub timing: Timing,
     /// `[timing] settle` was written somewhere: `watch` keeps its own shorter one otherwise.
     pub settle_is_set: bool,
@@ -139,9 +140,9 @@ impl Settings {
         &self.environment
     }
 
-    /// Creates the folder of the store, for this person alone, where it does not exist.
-    pub fn create_store_folder(&self) -> Result<(), CommandError> {
-        let folder = self.store.parent().unwrap_or(&self.folders.data);
+    /// Creates the folder of a store in a file, for this person alone, where it does not exist.
+    pub fn create_store_folder(&self, file: &Path) -> Result<(), CommandError> {
+        let folder = file.parent().unwrap_or(&self.folders.data);
         super::create_private(folder).map_err(|error| CommandError::store_folder(folder, &error))
     }
 }

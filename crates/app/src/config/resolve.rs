@@ -117,7 +117,7 @@ fn flags(asked: &Asked, problems: &mut Vec<Problem>) -> Vec<FromFlag> {
     match value::read(key.kind, &Raw::Word(url.clone())) {
         Ok(value) => vec![(key, value, "--store")],
         Err(what) => {
-            let help = "Write `--store sqlite:FILE`";
+            let help = "Write `--store sqlite:FILE` or `--store dynamodb:TABLE`";
             problems.push(Problem::new(Place::Flag("--store"), what, help));
             Vec::new()
         }
@@ -195,8 +195,13 @@ impl Layers {
             },
             every: self.duration("sync", "every"),
             store: match self.get("store", "url") {
-                Some(Value::StoreUrl(StoreUrl::Sqlite(path), _)) => folders.data.join(path),
+                Some(Value::StoreUrl(StoreUrl::Sqlite(path), _)) => StoreUrl::Sqlite(folders.data.join(path)),
+                Some(Value::StoreUrl(table, _)) => table,
                 _ => unreachable!("store.url is a store and has a default"),
+            },
+            vault: match self.get("store", "vault") {
+                Some(Value::Vault(kind, _)) if self.is_set("store", "vault") => Some(kind),
+                _ => None,
             },
             timing: Timing {
                 garmin_spacing: timing("garmin_spacing"),

@@ -3,7 +3,9 @@
 //! A value comes from TOML, where lists and numbers have their own form, or as a word from the
 //! environment and the command line. Both end in [`Raw`], and [`read`] is the one place that judges.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use fitferry_core::engine::Hold;
 use fitferry_garmin::Domain;
@@ -15,7 +17,7 @@ use super::keys::Kind;
 
 /// A value as it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Raw {
+pub(super) enum Raw {
     /// A string of TOML.
     Text(String),
     /// From the environment or the command line, where everything is a word.
@@ -29,7 +31,7 @@ pub enum Raw {
 
 /// A value that is in force.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(super) enum Value {
     Domain(Domain),
     ClientId(String),
     Port(u16),
@@ -38,7 +40,7 @@ pub enum Value {
     Duration { length: SignedDuration, written: String },
     Hold(Hold, String),
     StoreUrl(StoreUrl, String),
-    Vault,
+    Vault(VaultKind, String),
     Endpoint(Url),
 }
 
@@ -52,13 +54,65 @@ pub enum Since {
 /// `[store] url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// Relative to the data folder, or absolute.
+    /// A file on this machine; as written relative to the data folder, in force absolute.
     Sqlite(PathBuf),
+    /// A table in the cloud.
+    Dynamodb(String),
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreUrl::Dynamodb(table) => write!(f, "dynamodb:{table}"),
+        }
+    }
+}
+
+/// `[store] vault`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VaultKind {
+    /// The store itself.
+    #[default]
+    Store,
+    /// One JSON secret `PREFIX/ATHLETE`.
+    SecretsManager(String),
+}
+
+impl fmt::Display for VaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VaultKind::Store => f.write_str("store"),
+            VaultKind::SecretsManager(prefix) => write!(f, "secretsmanager:{prefix}"),
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<StoreUrl, String> {
+        match read(Kind::StoreUrl, &Raw::Word(text.to_owned()))? {
+            Value::StoreUrl(url, _) => Ok(url),
+            _ => Err("not a store".to_owned()),
+        }
+    }
+}
+
+impl FromStr for VaultKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<VaultKind, String> {
+        match read(Kind::Vault, &Raw::Word(text.to_owned()))? {
+            Value::Vault(kind, _) => Ok(kind),
+            _ => Err("not a vault".to_owned()),
+        }
+    }
 }
 
 impl Value {
     /// As a person would write it.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Value::Types(types) => types.join(", "),
             Value::Port(port) => port.to_string(),
@@ -69,7 +123,7 @@ impl Value {
         }
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         match self {
             Value::Domain(domain) => domain.name().into(),
             Value::ClientId(text) => text.as_str().into(),
@@ -77,17 +131,17 @@ impl Value {
             Value::Types(types) => types.clone().into(),
             Value::Since(Since::All) => "all".into(),
             Value::Since(Since::Date(date)) => date.to_string().into(),
-            Value::Duration { written, .. } | Value::Hold(_, written) | Value::StoreUrl(_, written) => {
-                written.as_str().into()
-            }
-            Value::Vault => "store".into(),
+            Value::Duration { written, .. }
+            | Value::Hold(_, written)
+            | Value::StoreUrl(_, written)
+            | Value::Vault(_, written) => written.as_str().into(),
             Value::Endpoint(url) => url.as_str().trim_end_matches('/').into(),
         }
     }
 }
 
 /// Judges a value; the error is a fragment that says what was expected.
-pub fn read(kind: Kind, raw: &Raw) -> Result<Value, String> {
+pub(super) fn read(kind: Kind, raw: &Raw) -> Result<Value, String> {
     match kind {
         Kind::Domain => domain(raw),
         Kind::ClientId => client_id(raw),
@@ -107,10 +161,7 @@ pub fn read(kind: Kind, raw: &Raw) -> Result<Value, String> {
             written => Ok(Value::Hold(Hold::For(duration(written)?), written.to_owned())),
         },
         Kind::StoreUrl => store_url(raw),
-        Kind::Vault => match text(raw, "\"store\"")? {
-            "store" => Ok(Value::Vault),
-            written => Err(format!("this build keeps secrets in the store only, got {}", quoted(written))),
-        },
+        Kind::Vault => vault(raw),
         Kind::Endpoint => endpoint(raw),
     }
 }
@@ -118,7 +169,7 @@ pub fn read(kind: Kind, raw: &Raw) -> Result<Value, String> {
 const DURATION: &str = "a duration as \"90s\", \"2h\" or \"30d\"";
 
 /// `"90s"`, `"2h"`, `"30d"`; a day counts as 24 hours.
-pub fn duration(written: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(written: &str) -> Result<SignedDuration, String> {
     let wrong = || format!("expected {DURATION}, got {}", quoted(written));
     let span: Span = written.trim().parse().map_err(|_| wrong())?;
     // Months and years have no fixed length and are refused here.
@@ -192,11 +243,16 @@ fn since(raw: &Raw) -> Result<Value, String> {
 }
 
 fn store_url(raw: &Raw) -> Result<Value, String> {
-    let expected = "\"sqlite:FILE\"";
+    let expected = "\"sqlite:FILE\" or \"dynamodb:TABLE\"";
     let written = text(raw, expected)?;
     let path = match written.split_once(':') {
         Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-        Some(("dynamodb", _)) => return Err("a store in DynamoDB is not in this build yet".to_owned()),
+        Some(("dynamodb", table)) if is_table(table) => {
+            return Ok(Value::StoreUrl(StoreUrl::Dynamodb(table.to_owned()), written.to_owned()));
+        }
+        Some(("dynamodb", _)) => {
+            return Err(format!("expected {expected} with the name of a table, got {}", quoted(written)));
+        }
         _ => return Err(format!("expected {expected}, got {}", quoted(written))),
     };
     // `:memory:` would forget every intent, `?` would be a parameter to SQLite.
@@ -204,6 +260,32 @@ fn store_url(raw: &Raw) -> Result<Value, String> {
         return Err(format!("expected {expected} with the name of a file, got {}", quoted(written)));
     }
     Ok(Value::StoreUrl(StoreUrl::Sqlite(PathBuf::from(path)), written.to_owned()))
+}
+
+/// What DynamoDB takes as the name of a table.
+fn is_table(name: &str) -> bool {
+    (3..=255).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+fn vault(raw: &Raw) -> Result<Value, String> {
+    let expected = "\"store\" or \"secretsmanager:PREFIX\"";
+    let written = text(raw, expected)?;
+    let kind = match written.split_once(':') {
+        None if written == "store" => VaultKind::Store,
+        Some(("secretsmanager", prefix)) if is_secret_prefix(prefix) => {
+            VaultKind::SecretsManager(prefix.to_owned())
+        }
+        _ => return Err(format!("expected {expected}, got {}", quoted(written))),
+    };
+    Ok(Value::Vault(kind, written.to_owned()))
+}
+
+/// What may stand before `/ATHLETE` in the name of a secret of Secrets Manager.
+fn is_secret_prefix(prefix: &str) -> bool {
+    (1..=400).contains(&prefix.len())
+        && !prefix.ends_with('/')
+        && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
 }
 
 fn endpoint(raw: &Raw) -> Result<Value, String> {
@@ -224,7 +306,7 @@ fn endpoint(raw: &Raw) -> Result<Value, String> {
 }
 
 /// Whether an address stays on this machine.
-pub fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -325,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_a_file_of_sqlite_today() {
+    fn a_store_is_a_file_or_a_table() {
         let path = |url| match read(Kind::StoreUrl, &word(url)) {
             Ok(Value::StoreUrl(StoreUrl::Sqlite(path), _)) => Some(path),
             _ => None,
@@ -337,6 +419,23 @@ mod tests {
             ["sqlite:", "sqlite::memory:", "fitferry.db", "dynamodb:t", "sqlite:a?mode=ro", "sqlite:d/"]
         {
             assert_eq!(path(wrong), None, "{wrong}");
+        }
+        assert_eq!("dynamodb:fitferry-2".parse(), Ok(StoreUrl::Dynamodb("fitferry-2".to_owned())));
+        for wrong in ["dynamodb:", "dynamodb:a b", "dynamodb:t", "dynamodb:a/b"] {
+            assert!(wrong.parse::<StoreUrl>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_secrets_are_in_the_store_or_below_a_prefix() {
+        assert_eq!("store".parse(), Ok(VaultKind::Store));
+        let prefixed = "secretsmanager:my/fitferry";
+        assert_eq!(prefixed.parse(), Ok(VaultKind::SecretsManager("my/fitferry".to_owned())));
+        assert_eq!(prefixed.parse::<VaultKind>().map(|kind| kind.to_string()), Ok(prefixed.to_owned()));
+        for wrong in
+            ["", "secretsmanager", "secretsmanager:", "secretsmanager:a/", "secretsmanager:a b", "keyring"]
+        {
+            assert!(wrong.parse::<VaultKind>().is_err(), "{wrong}");
         }
     }
 
