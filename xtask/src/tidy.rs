@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// Crate by crate, which of ours it may import. Dependencies of tests are not looked at.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("fitferry-browser", &[]),
     ("fitferry-core", &[]),
     ("fitferry-fit", &[]),
     ("fitferry-garmin", &["fitferry-core", "fitferry-fit"]),
@@ -17,7 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fitferry-sandbox", &["fitferry-core", "fitferry-fit"]),
     (
         "fitferry",
-        &["fitferry-core", "fitferry-garmin", "fitferry-sandbox", "fitferry-store", "fitferry-strava"],
+        &[
+            "fitferry-browser",
+            "fitferry-core",
+            "fitferry-garmin",
+            "fitferry-sandbox",
+            "fitferry-store",
+            "fitferry-strava",
+        ],
     ),
     ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-store"]),
 ];

@@ -15,7 +15,8 @@ const ANDROID: &str = "https://mobile.integration.garmin.com/gcm/android";
 async fn a_ticket_is_taken_in_whatever_form_it_is_pasted() {
     let town = Town::new();
     let own = format!("{}/sso/embed", town.sandbox.url(Service::GarminSso));
-    let forms: [(&str, fn(&str, &str) -> String); 5] = [
+    type Form = fn(&str, &str) -> String;
+    let forms: [(&str, Form); 5] = [
         (&own, |ticket, service| format!("{service}?ticket={ticket}")),
         (&own, |ticket, _| ticket.to_owned()),
         (IOS, |ticket, _| format!("  {ticket}\n")),
