@@ -57,7 +57,8 @@ impl Running {
         command
             .arg("--remote-debugging-port=0")
             .arg(format!("--user-data-dir={}", profile.path().display()))
-            .args(["--no-first-run", "--no-default-browser-check"])
+            // A new profile has questions of its own, and nobody will profit from the answers.
+            .args(["--no-first-run", "--no-default-browser-check", "--disable-search-engine-choice-screen"])
             // The profile is thrown away, so nobody need open a keychain for it.
             .args(["--password-store=basic", "--use-mock-keychain"])
             .args(["--new-window", "about:blank"])
@@ -144,7 +145,7 @@ impl Running {
     }
 
     fn end(&mut self) {
-        // The group first, while its number cannot belong to anybody else.
+        // Before the child is waited for: until then the group's number cannot belong to anybody else.
         #[cfg(unix)]
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // An error means that there is nobody left.

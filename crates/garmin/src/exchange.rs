@@ -174,7 +174,7 @@ pub(crate) async fn ticket(
         .await?;
     match reply.status {
         // A web page is a block of the network and says nothing about the ticket.
-        400..=407 | 409..=428 | 430..=499 if !reply.is_html() => {
+        400..=407 | 409..=426 | 428 | 430..=499 if !reply.is_html() => {
             Ok(Redeemed::Refused(reply.message().unwrap_or_else(|| reply.quoted())))
         }
         _ => read_pair(transport, &reply, None).map(Redeemed::Pair),
