@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use fitferry_browser::{BrowserError, Launch, Outcome, find};
 
-use crate::hand::{Hand, profile};
+use crate::hand::{Hand, profile, with_hand};
 use crate::stage::{DEADLINE, Stage, program};
 
 #[tokio::test]
 async fn a_person_who_closes_the_window_is_believed() {
     let stage = Stage::new();
-    let (outcome, ()) = tokio::join!(stage.watch(&stage.page, DEADLINE), async {
+    let outcome = with_hand(stage.watch(&stage.page, DEADLINE), async {
         let mut hand = Hand::on_page(&stage.arguments(), "/sso/signin").await;
         hand.close_window().await;
-    });
+    })
+    .await;
     assert!(matches!(outcome.unwrap(), Outcome::Closed));
     stage.nothing_is_left();
 }

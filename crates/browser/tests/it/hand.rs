@@ -20,7 +20,19 @@ pub(crate) struct Hand {
     session: String,
 }
 
-/// Waits for something; the test's own deadline ends a wait for nothing.
+/// What the browser ends with while a hand is at work; with it the hand's work ends, done or not.
+pub(crate) async fn with_hand<T>(watching: impl Future<Output = T>, hand: impl Future<Output = ()>) -> T {
+    let at_work = async {
+        hand.await;
+        std::future::pending::<T>().await
+    };
+    tokio::select! {
+        outcome = watching => outcome,
+        outcome = at_work => outcome,
+    }
+}
+
+/// Waits for something; a wait for nothing ends with the browser ([`with_hand`]).
 pub(crate) async fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(found) = look() {
@@ -126,9 +138,8 @@ impl Hand {
         if !session.is_empty() {
             message["sessionId"] = json!(session);
         }
-        if self.socket.send(Message::text(message.to_string())).await.is_err() {
-            return Value::Null;
-        }
+        // An error shows when the answer is waited for.
+        let _ = self.socket.send(Message::text(message.to_string())).await;
         while let Some(Ok(message)) = self.socket.next().await {
             let Message::Text(text) = message else { continue };
             let answer: Value = serde_json::from_str(text.as_str()).unwrap();

@@ -5,7 +5,7 @@ use fitferry_garmin::sso::{Ticket, browser};
 use fitferry_sandbox::garmin::sso::{EMAIL, Mfa, PASSWORD};
 use serde_json::json;
 
-use crate::hand::Hand;
+use crate::hand::{Hand, with_hand};
 use crate::stage::{DEADLINE, Stage};
 
 const APP_PAGE: &str = "/mobile/sso/en_US/sign-in?clientId=GCM_ANDROID_DARK\
@@ -14,10 +14,11 @@ const APP_PAGE: &str = "/mobile/sso/en_US/sign-in?clientId=GCM_ANDROID_DARK\
 #[tokio::test]
 async fn the_embedded_page_shows_its_ticket_in_a_script() {
     let stage = Stage::new();
-    let (outcome, ()) = tokio::join!(stage.watch(&stage.page, DEADLINE), async {
+    let outcome = with_hand(stage.watch(&stage.page, DEADLINE), async {
         let mut hand = Hand::on_page(&stage.arguments(), "/sso/signin").await;
         sign_in(&mut hand, "#username", "#login-btn-signin").await;
-    });
+    })
+    .await;
     caught(&stage, outcome.unwrap()).await;
     assert_eq!(stage.asked(), ["GET /sso/signin", "POST /sso/signin"], "the page was not let go on");
 }
@@ -26,7 +27,7 @@ async fn the_embedded_page_shows_its_ticket_in_a_script() {
 async fn a_wrong_password_and_a_code_are_between_the_person_and_the_page() {
     let stage = Stage::new();
     stage.user(|user| user.mfa = Some(Mfa::email()));
-    let (outcome, ()) = tokio::join!(stage.watch(&stage.page, DEADLINE), async {
+    let outcome = with_hand(stage.watch(&stage.page, DEADLINE), async {
         let mut hand = Hand::on_page(&stage.arguments(), "/sso/signin").await;
         hand.write("#username", EMAIL).await;
         hand.write("#password", "wrong").await;
@@ -37,7 +38,8 @@ async fn a_wrong_password_and_a_code_are_between_the_person_and_the_page() {
         let code = stage.sandbox.world().garmin.sso.code(EMAIL, stage.sandbox.clock().now()).unwrap();
         hand.write("#mfa-code", &code).await;
         hand.press("#mfa-verification-code-submit").await;
-    });
+    })
+    .await;
     caught(&stage, outcome.unwrap()).await;
     let last = stage.asked().pop().unwrap();
     assert!(last.starts_with("GET /sso/login"), "{last}");
@@ -52,10 +54,11 @@ async fn a_ticket_in_the_address_is_caught_before_it_leaves() {
         .filter(|watch| watch.moment == browser::Moment::Request)
         .map(|watch| Watch { pattern: watch.pattern, moment: Moment::Request })
         .collect();
-    let (outcome, ()) = tokio::join!(stage.watch_for(&stage.page, &watches, DEADLINE), async {
+    let outcome = with_hand(stage.watch_for(&stage.page, &watches, DEADLINE), async {
         let mut hand = Hand::on_page(&stage.arguments(), "/sso/signin").await;
         sign_in(&mut hand, "#username", "#login-btn-signin").await;
-    });
+    })
+    .await;
     caught(&stage, outcome.unwrap()).await;
     assert_eq!(stage.asked(), ["GET /sso/signin", "POST /sso/signin"], "no request with the ticket has left");
 }
@@ -64,10 +67,11 @@ async fn a_ticket_in_the_address_is_caught_before_it_leaves() {
 async fn a_ticket_that_is_only_text_on_the_page_is_caught() {
     let stage = Stage::new();
     stage.user(|user| user.sees_ticket_as_text = true);
-    let (outcome, ()) = tokio::join!(stage.watch(&stage.page, DEADLINE), async {
+    let outcome = with_hand(stage.watch(&stage.page, DEADLINE), async {
         let mut hand = Hand::on_page(&stage.arguments(), "/sso/signin").await;
         sign_in(&mut hand, "#username", "#login-btn-signin").await;
-    });
+    })
+    .await;
     caught(&stage, outcome.unwrap()).await;
 }
 
@@ -79,7 +83,7 @@ async fn the_apps_page_shows_its_ticket_in_json() {
         user.wants_captcha = true;
     });
     let page = format!("{}{APP_PAGE}", stage.sandbox.url(fitferry_sandbox::Service::GarminSso));
-    let (outcome, ()) = tokio::join!(stage.watch(&page, DEADLINE), async {
+    let outcome = with_hand(stage.watch(&page, DEADLINE), async {
         let mut hand = Hand::on_page(&stage.arguments(), "/mobile/sso").await;
         sign_in(&mut hand, "#email", "#sign-in").await;
         hand.press("#captcha").await;
@@ -88,7 +92,8 @@ async fn the_apps_page_shows_its_ticket_in_json() {
         let code = stage.sandbox.world().garmin.sso.code(EMAIL, stage.sandbox.clock().now()).unwrap();
         hand.write("#code", &code).await;
         hand.press("#verify").await;
-    });
+    })
+    .await;
     caught(&stage, outcome.unwrap()).await;
     assert_eq!(stage.asked().pop().unwrap(), "POST /mobile/api/mfa/verifyCode");
 }
@@ -98,7 +103,7 @@ async fn the_sandboxs_pages_fit_a_phone_and_tell_light_from_dark() {
     let stage = Stage::new();
     let app_page = format!("{}{APP_PAGE}", stage.sandbox.url(fitferry_sandbox::Service::GarminSso));
     for (page, part) in [(stage.page.clone(), "/sso/signin"), (app_page, "/mobile/sso")] {
-        let (outcome, ()) = tokio::join!(stage.watch(&page, DEADLINE), async {
+        let outcome = with_hand(stage.watch(&page, DEADLINE), async {
             let mut hand = Hand::on_page(&stage.arguments(), part).await;
             hand.until("document.readyState === 'complete' && document.querySelector('h1') !== null").await;
             let session = hand.session();
@@ -115,7 +120,8 @@ async fn the_sandboxs_pages_fit_a_phone_and_tell_light_from_dark() {
             }
             assert_ne!(backs[0], backs[1]);
             hand.close_window().await;
-        });
+        })
+        .await;
         assert!(matches!(outcome.unwrap(), Outcome::Closed));
         // The next browser must not be taken for this one.
         std::fs::remove_file(stage.arguments()).unwrap();
