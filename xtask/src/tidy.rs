@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// Crate by crate, which of ours it may import. Dependencies of tests are not looked at.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("fitferry-browser", &[]),
     ("fitferry-core", &[]),
     ("fitferry-fit", &[]),
     ("fitferry-garmin", &["fitferry-core", "fitferry-fit"]),
@@ -20,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "fitferry",
         &[
             "fitferry-app",
+            "fitferry-browser",
             "fitferry-core",
             "fitferry-garmin",
             "fitferry-sandbox",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fitferry_core::ports::{Clock, Failure, Meter, PortError, Service, TOKEN_NEEDS, time_for_request};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, SET_COOKIE};
 use reqwest::{RequestBuilder, Response};
 use secrecy::SecretString;
 
@@ -93,12 +93,14 @@ impl Transport<'_> {
         let server_time = text(response.headers(), &DATE).and_then(|date| http_date(&date));
         let now = server_time.unwrap_or_else(|| self.clock.now());
         let retry_after = text(response.headers(), &RETRY_AFTER).and_then(|wait| delay(&wait, now));
+        let is_challenge = response.headers().contains_key("cf-mitigated");
+        let cookies = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
         let (body, end) = read(response, body_bytes_max).await;
         if matches!(end, End::Cut(_)) && out_of_time() {
             return Err(PortError::OutOfTime.into());
         }
         tracing::debug!(status, bytes = body.len(), ?counted, "Garmin answered");
-        Ok(Reply { status, content_type, retry_after, server_time, body, end, hidden })
+        Ok(Reply { status, content_type, retry_after, is_challenge, cookies, server_time, body, end, hidden })
     }
 
     /// How far the service's clock is ahead of ours, by its answer.

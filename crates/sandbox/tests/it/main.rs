@@ -12,4 +12,5 @@ mod limits;
 mod listing;
 mod oauth;
 mod recorded;
+mod sso;
 mod worlds;
