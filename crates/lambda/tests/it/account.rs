@@ -164,6 +164,22 @@ impl Account {
         ran
     }
 
+    /// Commands as a person types them in a shell, beside a file with the Strava application's secret, with
+    /// Garmin's key in the environment. All of them must work.
+    pub fn shell(&self, script: &str) -> Ran {
+        self.desk.put("client-secret.txt", &format!("{}\n", self.app.secret));
+        let ran = self.desk.shell(script, &[("FITFERRY_GARMIN__API_KEY", &self.garmin_key)]);
+        self.note_secrets();
+        ran.worked()
+    }
+
+    /// The same, and what is said must show no secret.
+    pub fn heard_shell(&self, script: &str) -> Ran {
+        let ran = self.shell(script);
+        self.cloud.secrets.heard("the desk", &format!("{}{}", ran.stdout, ran.stderr));
+        ran
+    }
+
     pub fn cloud(&self) -> &Arc<Cloud> {
         &self.cloud
     }

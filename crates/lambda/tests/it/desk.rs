@@ -48,23 +48,56 @@ impl Desk {
     }
 
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = Command::new(&self.program)
-            .args(arguments)
+        let mut command = Command::new(&self.program);
+        command.args(arguments);
+        self.run(command, input)
+    }
+
+    /// Runs commands in a shell that ends at the first one that fails, in the home folder, where `fitferry` is this
+    /// program.
+    pub fn shell(&self, script: &str, environment: &[(&str, &str)]) -> Ran {
+        let mut folders = vec![self.program.parent().expect("a program lies in a folder").to_owned()];
+        folders.push(tools::root().join("target/tools/moto/bin"));
+        folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        let path = std::env::join_paths(folders).expect("folders of a path");
+        let mut command = Command::new("sh");
+        command.args(["-euc", script]).current_dir(self.home.path());
+        self.prepare(&mut command);
+        command.env("PATH", path).envs(environment.iter().copied());
+        finish(command, "")
+    }
+
+    /// Puts a file into the home folder.
+    pub fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.home.path().join(name), text).expect("the folder is writable");
+    }
+
+    fn run(&self, mut command: Command, input: &str) -> Ran {
+        self.prepare(&mut command);
+        finish(command, input)
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
             .env("FITFERRY_HOME", self.home.path())
             .env("AWS_ENDPOINT_URL", self.door.url())
-            .envs(self.environment.iter().cloned())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        // A program that ends without reading is a story too.
-        let _ = child.stdin.take().expect("stdin is piped").write_all(input.as_bytes());
-        child.wait_with_output().expect("the program ends").into()
+            .envs(self.environment.iter().cloned());
     }
+}
+
+fn finish(mut command: Command, input: &str) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // A program that ends without reading is a story too.
+    let _ = child.stdin.take().expect("stdin is piped").write_all(input.as_bytes());
+    child.wait_with_output().expect("the program ends").into()
 }
 
 /// The command, as cargo builds it for its own tests.
