@@ -12,10 +12,9 @@ use fitferry_core::ports::{Clock as _, Fence, Meter, PortError, Ports};
 use fitferry_garmin::GarminClient;
 use fitferry_strava::{Connection, StravaClient};
 use jiff::SignedDuration;
-use secrecy::ExposeSecret as _;
 
 use crate::clock::SystemClock;
-use crate::config::{self, SecretKey, Settings};
+use crate::config::{self, Settings};
 use crate::error::CommandError;
 use crate::http;
 use crate::store::Store;
@@ -39,23 +38,11 @@ pub struct App {
     pub connection: Connection,
     pub garmin: GarminClient,
     pub strava: StravaClient,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 impl App {
-    /// Opens the store and builds the clients; makes no request to the services.
-    pub async fn open(settings: Settings) -> Result<App, CommandError> {
-        let clock = Arc::new(SystemClock::default());
-        let store = Store::open(&settings, clock.clone()).await?;
-        let app = App::over(settings, store, clock)?;
-        // A key in the environment stands above the vault's.
-        let Some(key) = app.settings.secret(SecretKey::GarminApiKey)? else { return Ok(app) };
-        let login = fitferry_garmin::Login::from_api_key(key.expose_secret(), None, app.settings.domain)
-            .map_err(|error| CommandError::usage(error.to_string(), "Check `FITFERRY_GARMIN__API_KEY`."))?;
-        Ok(App { garmin: app.garmin.with_key(login), ..app })
-    }
-
-    /// As [`App::open`], over a store that is open, and with the vault's secrets alone.
+    /// Builds the clients over a store that is open, with the vault's secrets alone; makes no request.
     pub fn over(settings: Settings, store: Store, clock: Arc<SystemClock>) -> Result<App, CommandError> {
         let meter = Arc::new(Meter::default());
         let http = http::client(&settings)?;
@@ -107,6 +94,7 @@ impl App {
             settings.timing.settle = settle;
         }
         let report = engine::tick(self.ports(), &settings, self.run(observer)).await;
+        #[cfg(feature = "desk")]
         self.store.beat(self.clock.now());
         report
     }

@@ -16,6 +16,7 @@ use crate::error::{CommandError, Kind};
 /// A request that names no other limit ends after this.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn client(settings: &Settings) -> Result<reqwest::Client, CommandError> {
     let mut builder = reqwest::Client::builder()
@@ -24,6 +25,8 @@ pub fn client(settings: &Settings) -> Result<reqwest::Client, CommandError> {
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
+        // A machine that slept, and a function between two calls, finds its old connections dead.
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .tls_backend_preconfigured(tls()?);
     if settings.endpoints.all_on_loopback() {
         // A proxy is for what leaves this machine, and it would see tokens in the clear.

@@ -8,6 +8,8 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "desk")]
+mod desk;
 pub mod document;
 pub mod error;
 pub mod http;

@@ -49,7 +49,10 @@ pub async fn read(
     if let Some(store) = store {
         let vault = &*store.vault;
         (status.head, _) = store.ledger.head().await?;
-        status.last_tick = store.last_tick()?;
+        #[cfg(feature = "desk")]
+        {
+            status.last_tick = store.last_tick()?;
+        }
         let login_needed = |service: Service| {
             status.head.pause(service).is_some_and(|pause| pause.cause == PauseCause::LoginNeeded)
         };

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use fitferry_core::ports::{Budget, Clock, Lease, Ledger, Vault};
-use fitferry_store::SqliteStore;
-use jiff::Timestamp;
+use fitferry_core::ports::{Budget, Lease, Ledger, Vault};
+use fitferry_store::{aws::Aws, dynamodb::DynamoStore, secretsmanager::SecretsManagerVault};
 
-use crate::config::{Settings, StoreUrl};
+use crate::config::{Settings, VaultKind};
 use crate::error::{CommandError, Kind};
 
 /// Everything durable that one run for one athlete works with.
@@ -16,69 +15,46 @@ pub struct Store {
     pub vault: Arc<dyn Vault>,
     pub lease: Arc<dyn Lease>,
     pub budget: Arc<dyn Budget>,
-    athlete: String,
-    /// Where the store is a file, a machine's heartbeat lies beside it.
-    machine: Option<SqliteStore>,
+    /// Where the store is a file, the machine's heartbeat lies beside it.
+    #[cfg(feature = "desk")]
+    pub(crate) machine: Option<crate::desk::Machine>,
 }
 
 impl Store {
-    /// Opens the store, and creates it where it is a file that does not exist.
-    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Store, CommandError> {
-        match &settings.store {
-            StoreUrl::Sqlite(path) => {
-                settings.create_store_folder(path)?;
-                Ok(Store::on_this_machine(&SqliteStore::open(path)?, &settings.athlete))
+    /// The store is a table. Where no configuration says which vault, the head is read for it.
+    pub async fn in_the_cloud(aws: &Aws, table: &str, settings: &Settings) -> Result<Store, CommandError> {
+        let store = DynamoStore::new(aws, table);
+        let door = Arc::new(store.athlete(&settings.athlete));
+        let kind = match &settings.vault {
+            Some(kind) => kind.clone(),
+            None => vault_of(door.head().await?.0.vault.as_deref())?,
+        };
+        let vault: Arc<dyn Vault> = match kind {
+            VaultKind::Store => door.clone(),
+            VaultKind::SecretsManager(prefix) => {
+                Arc::new(SecretsManagerVault::new(aws, &prefix, &settings.athlete))
             }
-            StoreUrl::Dynamodb(table) => Store::in_the_cloud(table, settings, clock).await,
-        }
-    }
-
-    /// Opens the store for a command that only reads; `None` where there is none yet.
-    pub async fn open_for_reading(
-        settings: &Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Option<Store>, CommandError> {
-        match &settings.store {
-            StoreUrl::Sqlite(path) if path.try_exists().unwrap_or(true) => {
-                Ok(Some(Store::on_this_machine(&SqliteStore::open_for_reading(path)?, &settings.athlete)))
-            }
-            StoreUrl::Sqlite(_) => Ok(None),
-            StoreUrl::Dynamodb(table) => Store::in_the_cloud(table, settings, clock).await.map(Some),
-        }
-    }
-
-    async fn in_the_cloud(
-        table: &str,
-        settings: &Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Store, CommandError> {
-        Err(CommandError::new(Kind::Store, format!("{table} not yet"), ""))
-    }
-
-    pub fn on_this_machine(store: &SqliteStore, athlete: &str) -> Store {
-        let door = Arc::new(store.athlete(athlete));
-        Store {
+        };
+        Ok(Store {
             ledger: door.clone(),
-            vault: door.clone(),
+            vault,
             lease: door,
-            budget: Arc::new(store.clone()),
-            athlete: athlete.to_owned(),
-            machine: Some(store.clone()),
-        }
+            budget: Arc::new(store),
+            #[cfg(feature = "desk")]
+            machine: None,
+        })
     }
+}
 
-    /// The heartbeat is a file's time: an idle tick writes nothing to the store. That it cannot be left is
-    /// no reason for a tick to fail.
-    pub fn beat(&self, now: Timestamp) {
-        let Some(machine) = &self.machine else { return };
-        if let Err(error) = machine.touch_heartbeat(&self.athlete, now) {
-            tracing::warn!("{error}");
-        }
-    }
-
-    /// When the last tick was, where the machine keeps a heartbeat.
-    pub fn last_tick(&self) -> Result<Option<Timestamp>, CommandError> {
-        let Some(machine) = &self.machine else { return Ok(None) };
-        Ok(machine.last_heartbeat(&self.athlete)?)
-    }
+/// Where the secrets are, as the head of a table says it.
+fn vault_of(kept: Option<&str>) -> Result<VaultKind, CommandError> {
+    let Some(kept) = kept else { return Ok(VaultKind::Store) };
+    kept.parse().map_err(|what: String| {
+        CommandError::new(
+            Kind::Store,
+            "the table names a vault that this version does not know",
+            "Name it with `[store] vault`, or update fitferry.",
+        )
+        .caused_by(what)
+    })
 }

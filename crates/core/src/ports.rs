@@ -388,7 +388,14 @@ pub trait Ledger: Send + Sync {
     /// All open rows, through an index.
     async fn open(&self) -> Result<Vec<(Row, Version)>, StoreError>;
     async fn put(&self, row: &Row, expected: Version, fence: Fence) -> Result<Version, PutError>;
-    /// Puts those that are absent, all or none, each at [`Version::FIRST`]; returns the ones that it put.
+    /// Puts those that are absent, each at [`Version::FIRST`]; returns the ones that it put. All or none, as
+    /// far as the store can put them at once; a store that cannot puts them in chunks, in the order given,
+    /// each chunk all or none, and an error may come after some of them.
+    ///
+    /// That is safe where the oldest start comes first, as `engine/look.rs` gives them: what was not put is
+    /// then newer than what was, so the next look meets it before a page without an unknown id ends the look,
+    /// and neither the fingerprint nor the sweep's progress is kept until all of it is in. (A row without a
+    /// start comes last, wherever the list shows it: there the sweep finds it.)
     async fn add(&self, rows: &[Row], fence: Fence) -> Result<Vec<GarminId>, PutError>;
     /// Counts every row: only for a head whose own counts cannot be trusted.
     async fn count(&self) -> Result<Counts, StoreError>;

@@ -49,6 +49,12 @@ impl Environment {
         Environment { variables: variables.filter(|(_, value)| !value.is_empty()).map(owned).collect() }
     }
 
+    /// Without the secrets that may stand in it: where they come from the vault alone.
+    pub fn without_secrets(mut self) -> Environment {
+        self.variables.retain(|name, _| !is_secret(name) && name != GARMINS_OWN_KEY);
+        self
+    }
+
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.variables.get(name).map(PathBuf::from)
     }

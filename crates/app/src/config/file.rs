@@ -192,7 +192,7 @@ pub(super) const ATHLETE_HELP: &str =
     "Choose 1 to 32 of the characters a-z, 0-9 and `-` for `--athlete` and `[athletes.NAME]`";
 
 /// Whether a name may be an athlete's.
-pub(super) fn is_athlete(name: &str) -> bool {
+pub fn is_athlete(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

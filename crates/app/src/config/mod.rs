@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 
 pub use environment::{Environment, GARMINS_OWN_KEY};
+pub use file::is_athlete;
 pub use folders::{Folders, create_private};
 pub use keys::SecretKey;
 pub use problem::{Place, Problem};
@@ -39,18 +40,29 @@ pub struct Asked {
 
 /// Reads everything and gives what is in force, or the first thing that is wrong.
 pub fn load(asked: &Asked, environment: &Environment) -> Result<Settings, CommandError> {
-    let report = examine(asked, environment)?;
-    match report.settings {
-        Some(settings) if report.problems.is_empty() => Ok(settings),
-        _ => Err(CommandError::from_problems(&report.problems)),
-    }
+    settled(examine(asked, environment)?)
 }
 
 /// Reads everything and names all that is wrong, for `config check`.
 pub fn examine(asked: &Asked, environment: &Environment) -> Result<Report, CommandError> {
-    let folders = folders(environment)?;
+    examine_in(folders(environment)?, asked, environment)
+}
+
+/// As [`load`], where no person has a home: what is relative is below `folders`.
+pub fn load_in(folders: Folders, asked: &Asked, environment: &Environment) -> Result<Settings, CommandError> {
+    settled(examine_in(folders, asked, environment)?)
+}
+
+fn examine_in(folders: Folders, asked: &Asked, environment: &Environment) -> Result<Report, CommandError> {
     let (path, explicit) = config_file(asked, environment, &folders);
     Ok(resolve::examine(asked, environment, folders, &path, explicit))
+}
+
+fn settled(report: Report) -> Result<Settings, CommandError> {
+    match report.settings {
+        Some(settings) if report.problems.is_empty() => Ok(settings),
+        _ => Err(CommandError::from_problems(&report.problems)),
+    }
 }
 
 /// Where the file is, or would be.

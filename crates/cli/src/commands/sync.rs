@@ -3,8 +3,8 @@
 use fitferry_app::App;
 use fitferry_app::document;
 use fitferry_app::error::CommandError;
-use fitferry_app::outcome::Outcome;
-use fitferry_core::engine::report::{Note, Report};
+use fitferry_app::outcome::{self, Outcome};
+use fitferry_core::engine::report::Report;
 use fitferry_core::engine::{Observer, Progress};
 use indicatif::ProgressBar;
 
@@ -34,26 +34,7 @@ pub async fn run(context: &Context, args: &SyncArgs) -> Result<u8, CommandError>
 /// What people want to know beside what became of each activity; to standard error, with `--json` as well.
 pub fn tell_notes(context: &Context, report: &Report) {
     for note in &report.notes {
-        context.say.line(&match note {
-            Note::SinceKept(day) => format!(
-                "No start date is configured: what starts on {day} or later crosses, nothing earlier. \
-                 Change it with `[sync] since`."
-            ),
-            Note::LinkOn => "Garmin's own link to Strava is on: it copies every activity, so new ones are held \
-                             30 minutes to let it go first. Switch it off at \
-                             https://connect.garmin.com/app/settings/accountInformation, under Connected apps, \
-                             if fitferry is to choose what crosses."
-                .to_owned(),
-            Note::CopyByLink { ours, copy } => format!(
-                "Garmin's own link delivered a second copy: https://www.strava.com/activities/{copy} is the \
-                 same as https://www.strava.com/activities/{ours}. Delete one of them on Strava."
-            ),
-            Note::Skew(service, skew) => format!(
-                "This machine's clock is {} s {} {service}'s. Set it right: `timedatectl set-ntp true`.",
-                skew.as_secs().abs(),
-                if skew.is_positive() { "behind" } else { "ahead of" },
-            ),
-        });
+        context.say.line(&outcome::in_words(note));
     }
 }
 

@@ -41,6 +41,7 @@ pub async fn preview(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Rep
         started,
         finished: now,
         dry_run: true,
+        worked: false,
         listed: preview.listed.len(),
         new: preview.unknown.len(),
         rows: Vec::new(),
