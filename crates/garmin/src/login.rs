@@ -79,6 +79,11 @@ impl Login {
         self.tier().name()
     }
 
+    /// Whether each renewal ends the copy before it; a key does not.
+    pub fn rotates(&self) -> bool {
+        matches!(self, Login::Connect(_))
+    }
+
     pub fn domain(&self) -> Domain {
         match self {
             Login::Personal(login) => login.domain,

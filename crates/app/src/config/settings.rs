@@ -126,6 +126,11 @@ impl Settings {
         resolve::defaults(Folders::under(home))
     }
 
+    /// The same for another store, whose vault is as given or as the store knows.
+    pub fn over(&self, store: StoreUrl, vault: Option<VaultKind>) -> Settings {
+        Settings { store, vault, ..self.clone() }
+    }
+
     /// As the engine takes them.
     pub fn core_rules(&self) -> Rules {
         Rules { types: self.types.clone(), rules: self.rules.clone() }

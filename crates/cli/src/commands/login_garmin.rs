@@ -52,12 +52,19 @@ async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, C
     let who = account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     context.say.line(&format!("Signed in to Garmin{who}{ends}."));
     let has_strava = app.store.vault.get(SecretName::StravaLogin).await?.is_some();
-    context.say.line(if has_strava { NEXT_LOOK } else { "Next: `fitferry login strava`" });
+    let next = if has_strava { next_look(&app).await? } else { "Next: `fitferry login strava`".to_owned() };
+    context.say.line(&next);
     Ok(Outcome { account, document: serde_json::Map::new() })
 }
 
-/// What follows once both logins are there.
-pub const NEXT_LOOK: &str = "Next: `fitferry sync --dry-run` shows what would cross";
+/// What follows once both logins are there: another store may be the one that carries.
+pub async fn next_look(app: &App) -> Result<String, CommandError> {
+    let (head, _) = app.store.ledger.head().await?;
+    Ok(match head.moved_to {
+        None => "Next: `fitferry sync --dry-run` shows what would cross".to_owned(),
+        Some(to) => format!("Next: `fitferry aws push-credentials --to {to}`, since that carries now"),
+    })
+}
 
 async fn keep(app: &App, login: Login) -> Result<ProvenLogin, CommandError> {
     let proven = app.prove_garmin(login).await.map_err(refused)?;

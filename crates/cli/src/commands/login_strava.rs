@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 
 use super::Context;
 use super::login::{Outcome, finish};
-use super::login_garmin::NEXT_LOOK;
+use super::login_garmin::next_look;
 use crate::args::LoginStravaArgs;
 use crate::browser::{self, Opened};
 use crate::oauth_listener::{Answered, Listener, PATIENCE, Page, redirect_uri};
@@ -75,7 +75,7 @@ fn is_asked_for(login: &Login, args: &LoginStravaArgs) -> bool {
 fn print_refresh_token(context: &Context, login: &Login) -> Result<(), CommandError> {
     context.say.warning(
         "the first use of this token elsewhere ends the login here: Strava replaces it, and only the one who \
-         used it learns the new one",
+         used it learns the new one. `fitferry aws push-credentials` moves it without that",
     );
     context.out.text(login.refresh_token().expose_secret())
 }
@@ -99,7 +99,8 @@ async fn tell(context: &Context, app: &App, login: &Login) -> Result<(), Command
     }
     let has_garmin = app.store.vault.get(SecretName::GarminLogin).await?.is_some()
         || context.settings.secret(SecretKey::GarminApiKey)?.is_some();
-    context.say.line(if has_garmin { NEXT_LOOK } else { "Next: `fitferry login garmin`" });
+    let next = if has_garmin { next_look(app).await? } else { "Next: `fitferry login garmin`".to_owned() };
+    context.say.line(&next);
     Ok(())
 }
 

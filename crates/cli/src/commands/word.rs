@@ -5,7 +5,7 @@ use fitferry_app::document;
 use fitferry_app::error::CommandError;
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::{Row, State};
-use fitferry_core::ports::Clock as _;
+use fitferry_core::ports::{Clock as _, PortError};
 use serde_json::json;
 
 use super::Context;
@@ -62,6 +62,9 @@ async fn write(
     fence: fitferry_core::ports::Fence,
 ) -> Result<Vec<Row>, CommandError> {
     let (mut head, version) = app.store.ledger.head().await?;
+    if let Some(to) = head.moved_to {
+        return Err(PortError::Moved { to }.into());
+    }
     // First the head: whatever dies in between, the next tick looks at the rows.
     head.next_due = None;
     head.dirty = true;
