@@ -20,7 +20,7 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
 /// One sentence that names what is missing and its cure; `None` where all is there.
 pub fn missing() -> Option<String> {
     let mut missing: Vec<&str> =
-        ["make", "terraform", "aws", "faketime"].into_iter().filter(|tool| on_path(tool).is_none()).collect();
+        ["make", "terraform", "faketime"].into_iter().filter(|tool| on_path(tool).is_none()).collect();
     if moto::find().is_none() {
         missing.push("moto_server");
     }
