@@ -270,10 +270,9 @@ pub enum AwsAction {
 
 /// Move the logins of this machine to the cloud
 ///
-/// From then on the cloud carries: `sync`, `watch` and `backfill` on this
-/// machine leave, since two that use one login end it for each other. What is
-/// there already and not here stays there. A login made here later is moved by
-/// another push.
+/// From then on the cloud carries: `sync` and `watch` on this machine leave,
+/// since two that use one login end it for each other. What is there already
+/// and not here stays there. A login made here later is moved by another push.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
@@ -490,7 +489,7 @@ mod tests {
                 let prose = ["there"].contains(&word);
                 assert!(prose || known.iter().any(|name| name == word), "`fitferry {word}` in:\n{text}");
             }
-            for absent in ["init", "logout", "backfill", "export", "rules", "doctor", "dashboard", "aws"] {
+            for absent in ["init", "logout", "backfill", "export", "rules", "doctor", "dashboard"] {
                 assert!(!text.contains(&format!("fitferry {absent}")), "{absent} in:\n{text}");
             }
         }

@@ -187,9 +187,7 @@ async fn agrees(
     for words in logins.in_words() {
         context.say.needed(&format!("  {words}"));
     }
-    context.say.needed(
-        "From then on the cloud carries; `sync`, `watch` and `backfill` on this machine leave at once.",
-    );
+    context.say.needed("From then on the cloud carries; `sync` and `watch` on this machine leave at once.");
     let answer = secrets::ask(&context.say, "Move them? [y/N]").await?.unwrap_or_default();
     Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
 }
