@@ -9,40 +9,72 @@ use std::time::Instant;
 use fitferry_simulation::{Mode, Options, Outcome, Planted, Stats, StoreKind, play, replay};
 
 /// What the command line asks for.
-struct Asked {
-    options: Options,
-    first: u64,
+#[derive(clap::Args)]
+pub(crate) struct Asked {
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
     seeds: u64,
-    jobs: usize,
-    traces: bool,
-    planted: Vec<Planted>,
+    /// The first of them
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    first: u64,
+    /// This seed alone
+    #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// How long a life is [default: 14, and 90 in one seed of ten]
+    #[arg(long, value_name = "D")]
+    days: Option<i64>,
+    /// What the world allows itself [default: even seeds are strict, odd ones wild]
+    #[arg(long, value_parser = mode)]
+    mode: Option<Mode>,
+    /// What the doors to the store have underneath: memory or sqlite
+    #[arg(long, value_parser = store, default_value = "memory")]
+    store: StoreKind,
+    /// How many lives are played at once [default: one a core]
+    #[arg(long, value_name = "J")]
+    jobs: Option<usize>,
+    /// Prints the history of the seed, whatever comes of it
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Plants a fault, or each of them in turn (all), and tells which seed finds it
+    #[arg(long, value_name = "NAME", value_parser = planted)]
+    planted: Option<Plant>,
 }
 
-pub(crate) const USAGE: &str = "\
-usage: cargo xtask simulate [--seeds N] [--first S] [--days D] [--mode strict|wild]
-                            [--store memory|sqlite] [--jobs J]
-       cargo xtask simulate --seed S [--trace] [the same]
-       cargo xtask simulate --planted all|NAME [--seeds N]
+/// Which faults are planted.
+#[derive(Clone, Copy)]
+enum Plant {
+    All,
+    One(Planted),
+}
 
-Plays seeds, each a life of 14 days (one in ten: 90), half of them strict and half wild. The first violation is
-printed with its history, and ends the run. `--trace` prints the history of one seed whatever comes of it.
-`--planted` plants a fault and tells which seed finds it.";
+fn mode(text: &str) -> Result<Mode, String> {
+    [Mode::Strict, Mode::Wild].into_iter().find(|mode| mode.name() == text).ok_or_else(|| "strict or wild".to_owned())
+}
 
-pub(crate) fn run(arguments: &[String]) -> ExitCode {
-    let asked = match Asked::read(arguments) {
-        Ok(asked) => asked,
-        Err(why) => {
-            say(&mut io::stderr(), &format!("{why}\n{USAGE}"));
-            return ExitCode::from(2);
-        }
-    };
-    if asked.traces {
-        return trace(&asked);
+fn store(text: &str) -> Result<StoreKind, String> {
+    match text {
+        "memory" => Ok(StoreKind::Memory),
+        "sqlite" => Ok(StoreKind::Sqlite),
+        _ => Err("memory or sqlite".to_owned()),
     }
-    if !asked.planted.is_empty() {
-        return find_planted(&asked);
+}
+
+fn planted(text: &str) -> Result<Plant, String> {
+    if text == "all" {
+        return Ok(Plant::All);
     }
-    many(&asked)
+    Planted::from_name(text).map(Plant::One).ok_or_else(|| {
+        let names: Vec<_> = Planted::ALL.iter().map(|planted| planted.name()).collect();
+        format!("all, or one of {}", names.join(", "))
+    })
+}
+
+pub(crate) fn run(asked: &Asked) -> ExitCode {
+    match (asked.trace, asked.planted) {
+        (true, _) => trace(asked),
+        (false, Some(planted)) => find_planted(asked, planted),
+        (false, None) => many(asked),
+    }
 }
 
 /// A line for the one who runs it; a closed pipe is no reason to fail.
@@ -51,7 +83,11 @@ fn say(to: &mut impl io::Write, line: &str) {
 }
 
 fn trace(asked: &Asked) -> ExitCode {
-    let outcome = replay(&Options { seed: asked.first, ..asked.options });
+    let planted = match asked.planted {
+        Some(Plant::One(planted)) => Some(planted),
+        Some(Plant::All) | None => None,
+    };
+    let outcome = replay(&asked.options(asked.first(), planted));
     let mut out = io::stdout().lock();
     for line in &outcome.history {
         say(&mut out, line);
@@ -73,18 +109,20 @@ const LINES_BEFORE: usize = 60;
 
 fn many(asked: &Asked) -> ExitCode {
     let began = Instant::now();
-    let (next, is_over) = (AtomicU64::new(asked.first), AtomicBool::new(false));
+    let seeds = asked.range();
+    let jobs = asked.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let (next, is_over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let total = Mutex::new((Stats::default(), 0_u64));
     let failed: Mutex<Option<Outcome>> = Mutex::new(None);
     std::thread::scope(|scope| {
-        for _ in 0..asked.jobs {
+        for _ in 0..jobs {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= asked.first + asked.seeds {
+                    if seed >= seeds.end {
                         return;
                     }
-                    let outcome = play(&Options { seed, ..asked.options });
+                    let outcome = play(&asked.options(seed, None));
                     let mut total = total.lock().expect("no player panics while it counts");
                     total.0 += outcome.stats;
                     total.1 += 1;
@@ -107,7 +145,7 @@ fn many(asked: &Asked) -> ExitCode {
     let (stats, played) = *total.lock().expect("all players have ended");
     let took = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "seeds are not that many")]
-    let (rate, jobs) = (played as f64 / took, asked.jobs as f64);
+    let (rate, jobs) = (played as f64 / took, jobs as f64);
     let mut out = io::stdout().lock();
     say(
         &mut out,
@@ -120,7 +158,7 @@ fn many(asked: &Asked) -> ExitCode {
         say(&mut out, "no violation");
         return ExitCode::SUCCESS;
     };
-    let replayed = replay(&Options { seed: outcome.seed, ..asked.options });
+    let replayed = replay(&asked.options(outcome.seed, None));
     let skipped = replayed.history.len().saturating_sub(LINES_BEFORE);
     for line in &replayed.history[skipped..] {
         say(&mut out, line);
@@ -131,17 +169,20 @@ fn many(asked: &Asked) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn find_planted(asked: &Asked) -> ExitCode {
+fn find_planted(asked: &Asked, planted: Plant) -> ExitCode {
+    let planted = match planted {
+        Plant::All => Planted::ALL.to_vec(),
+        Plant::One(planted) => vec![planted],
+    };
     let mut out = io::stdout().lock();
     let mut all_found = true;
-    for planted in &asked.planted {
-        let found = (asked.first..asked.first + asked.seeds).find_map(|seed| {
-            let options = Options { seed, planted: Some(*planted), ..asked.options };
-            play(&options).violation.map(|violation| (seed, violation))
+    for planted in planted {
+        let found = asked.range().find_map(|seed| {
+            play(&asked.options(seed, Some(planted))).violation.map(|violation| (seed, violation))
         });
         let told = match &found {
             Some((seed, violation)) => format!("seed {seed}: {violation}"),
-            None => format!("not found in {} seeds", asked.seeds),
+            None => format!("not found in {} seeds", asked.range().count()),
         };
         all_found &= found.is_some();
         say(&mut out, &format!("{}: {}\n    {told}", planted.name(), planted.about()));
@@ -150,79 +191,38 @@ fn find_planted(asked: &Asked) -> ExitCode {
 }
 
 impl Asked {
-    fn read(arguments: &[String]) -> Result<Asked, String> {
-        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut asked = Asked {
-            options: Options::default(),
-            first: 0,
-            seeds: 1_000,
-            jobs,
-            traces: false,
-            planted: Vec::new(),
-        };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| format!("{argument} wants a value"));
-            match argument.as_str() {
-                "--seeds" => asked.seeds = number(argument, value()?)?,
-                "--first" => asked.first = number(argument, value()?)?,
-                "--seed" => (asked.first, asked.seeds) = (number(argument, value()?)?, 1),
-                "--days" => asked.options.days = Some(number(argument, value()?)?),
-                "--jobs" => asked.jobs = number(argument, value()?)?,
-                "--trace" => asked.traces = true,
-                "--mode" => {
-                    asked.options.mode = Some(match value()?.as_str() {
-                        "strict" => Mode::Strict,
-                        "wild" => Mode::Wild,
-                        other => return Err(format!("{other} is no mode")),
-                    });
-                }
-                "--store" => {
-                    asked.options.store = match value()?.as_str() {
-                        "memory" => StoreKind::Memory,
-                        "sqlite" => StoreKind::Sqlite,
-                        other => return Err(format!("{other} is no store")),
-                    };
-                }
-                "--planted" => {
-                    let name = value()?;
-                    asked.planted = match Planted::from_name(name) {
-                        Some(planted) => vec![planted],
-                        None if name == "all" => Planted::ALL.to_vec(),
-                        None => return Err(format!("{name} is no fault that can be planted")),
-                    };
-                    // Nothing may cover a fault up.
-                    asked.options.mode = Some(Mode::Strict);
-                    asked.options.days.get_or_insert(14);
-                }
-                other => return Err(format!("{other} is not understood")),
-            }
+    fn first(&self) -> u64 {
+        self.seed.unwrap_or(self.first)
+    }
+
+    /// The seeds that are asked for.
+    fn range(&self) -> std::ops::Range<u64> {
+        self.first()..self.first() + if self.seed.is_some() { 1 } else { self.seeds }
+    }
+
+    /// How a seed is played.
+    fn options(&self, seed: u64, planted: Option<Planted>) -> Options {
+        let (mut mode, mut days) = (self.mode, self.days);
+        if planted.is_some() {
+            // Nothing may cover a fault up.
+            mode = Some(Mode::Strict);
+            days = days.or(Some(14));
         }
-        if asked.traces && asked.seeds != 1 {
-            return Err("--trace wants --seed".to_owned());
-        }
-        if let (true, [planted]) = (asked.traces, asked.planted.as_slice()) {
-            asked.options.planted = Some(*planted);
-        }
-        Ok(asked)
+        Options { seed, mode, days, store: self.store, planted, ..Options::default() }
     }
 
     /// What has to be said again to play the same.
     fn flags(&self) -> String {
         let mut flags = String::new();
-        if let Some(mode) = self.options.mode {
+        if let Some(mode) = self.mode {
             flags += &format!(" --mode {}", mode.name());
         }
-        if let Some(days) = self.options.days {
+        if let Some(days) = self.days {
             flags += &format!(" --days {days}");
         }
-        if self.options.store == StoreKind::Sqlite {
+        if self.store == StoreKind::Sqlite {
             flags += " --store sqlite";
         }
         flags
     }
-}
-
-fn number<N: std::str::FromStr>(name: &str, text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("{name} wants a number, not {text}"))
 }

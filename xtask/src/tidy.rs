@@ -9,17 +9,28 @@ use serde_json::Value;
 
 /// Crate by crate, which of ours it may import. Dependencies of tests are not looked at.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("fitferry-browser", &[]),
     ("fitferry-core", &[]),
     ("fitferry-fit", &[]),
     ("fitferry-garmin", &["fitferry-core", "fitferry-fit"]),
     ("fitferry-strava", &["fitferry-core"]),
     ("fitferry-store", &["fitferry-core"]),
     ("fitferry-sandbox", &["fitferry-core", "fitferry-fit"]),
+    ("fitferry-app", &["fitferry-core", "fitferry-garmin", "fitferry-store", "fitferry-strava"]),
     (
         "fitferry",
-        &["fitferry-core", "fitferry-garmin", "fitferry-sandbox", "fitferry-store", "fitferry-strava"],
+        &[
+            "fitferry-app",
+            "fitferry-browser",
+            "fitferry-core",
+            "fitferry-garmin",
+            "fitferry-sandbox",
+            "fitferry-store",
+            "fitferry-strava",
+        ],
     ),
     ("fitferry-simulation", &["fitferry-core", "fitferry-fit", "fitferry-sandbox", "fitferry-store"]),
+    ("fitferry-lambda", &["fitferry-app", "fitferry-core", "fitferry-store"]),
     ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-simulation", "fitferry-store"]),
 ];
 

@@ -8,12 +8,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use fitferry_app::config;
+use fitferry_app::config::{StoreUrl, VaultKind};
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::Shown;
 use jiff::SignedDuration;
 use jiff::civil::Date;
-
-use crate::config;
 
 /// Carries your activities from Garmin Connect to Strava: the original file, once
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ pub struct Global {
     /// Read this configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Keep ledger and logins in this store, as `sqlite:FILE`
+    /// Keep ledger and logins in this store, as `sqlite:FILE` or `dynamodb:TABLE`
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
     /// Act for this athlete
@@ -78,6 +78,8 @@ pub enum Command {
     Show(ShowArgs),
     Retry(RetryArgs),
     Skip(SkipArgs),
+    Aws(AwsArgs),
+    Store(StoreArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
 }
@@ -254,6 +256,85 @@ pub struct SkipArgs {
     pub ids: Vec<GarminId>,
 }
 
+/// Hand over to the function on AWS
+#[derive(Debug, Args)]
+pub struct AwsArgs {
+    #[command(subcommand)]
+    pub action: AwsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AwsAction {
+    PushCredentials(PushCredentialsArgs),
+}
+
+/// Move the logins of this machine to the cloud
+///
+/// From then on the cloud carries: `sync` and `watch` on this machine leave,
+/// since two that use one login end it for each other. What is there already
+/// and not here stays there. A login made here later is moved by another push.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  fitferry aws push-credentials --to dynamodb:fitferry
+  fitferry aws push-credentials --to dynamodb:fitferry --vault secretsmanager:fitferry --yes"
+)]
+pub struct PushCredentialsArgs {
+    /// The table, as `dynamodb:TABLE`
+    #[arg(long, value_name = "URL", value_parser = store_url)]
+    pub to: StoreUrl,
+    /// Where the secrets live there: `store`, or `secretsmanager:PREFIX` [default: as the table says]
+    #[arg(long, value_name = "VAULT", value_parser = vault_kind)]
+    pub vault: Option<VaultKind>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Move the ledger to another store
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    #[command(subcommand)]
+    pub action: StoreAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreAction {
+    Copy(StoreCopyArgs),
+}
+
+/// Copy the ledger to another store, which carries on with it
+///
+/// The first store becomes read-only. Where both know an activity, the one
+/// that came further counts. Copying back is the way back. Logins stay where
+/// they are: move them with `fitferry aws push-credentials`, or sign in anew.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  fitferry store copy sqlite:fitferry.db dynamodb:fitferry
+  fitferry store copy dynamodb:fitferry sqlite:fitferry.db"
+)]
+pub struct StoreCopyArgs {
+    /// The store that has the ledger, as `sqlite:FILE` or `dynamodb:TABLE`
+    #[arg(value_name = "FROM", value_parser = store_url)]
+    pub from: StoreUrl,
+    /// The store that it goes to
+    #[arg(value_name = "TO", value_parser = store_url)]
+    pub to: StoreUrl,
+}
+
+fn store_url(text: &str) -> Result<StoreUrl, String> {
+    text.parse()
+}
+
+fn vault_kind(text: &str) -> Result<VaultKind, String> {
+    text.parse()
+}
+
 /// Where the configuration is, what is in force, whether it is right
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
@@ -401,6 +482,8 @@ mod tests {
         let known: Vec<String> =
             root.get_subcommands().map(|command| command.get_name().to_owned()).collect();
         for text in help_texts(&mut root) {
+            // The name of a table is no command.
+            let text = text.replace("dynamodb:fitferry", "dynamodb:TABLE");
             let named = text
                 .split("fitferry ")
                 .skip(1)
@@ -410,7 +493,7 @@ mod tests {
                 let prose = ["there"].contains(&word);
                 assert!(prose || known.iter().any(|name| name == word), "`fitferry {word}` in:\n{text}");
             }
-            for absent in ["init", "logout", "backfill", "export", "rules", "doctor", "dashboard", "aws"] {
+            for absent in ["init", "logout", "backfill", "export", "rules", "doctor", "dashboard"] {
                 assert!(!text.contains(&format!("fitferry {absent}")), "{absent} in:\n{text}");
             }
         }

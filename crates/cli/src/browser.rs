@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::config::{Environment, GARMINS_OWN_KEY, SecretKey};
-use crate::error::{CommandError, Kind};
+use fitferry_app::config::{Environment, GARMINS_OWN_KEY, SecretKey};
+use fitferry_app::error::{CommandError, Kind};
 
 /// Whether a page was handed to a browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,15 +5,11 @@
 
 #![expect(unreachable_pub, reason = "no other crate uses a program: here `pub` is for the other modules")]
 
-mod app;
 mod args;
 mod browser;
-mod clock;
 mod commands;
-mod config;
-mod document;
-mod error;
-mod http;
+#[cfg(test)]
+mod errors;
 mod logging;
 mod oauth_listener;
 mod output;
@@ -24,10 +20,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use fitferry_app::error::CommandError;
 
 use crate::args::Cli;
 use crate::commands::Context;
-use crate::error::CommandError;
 
 fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
@@ -46,7 +42,7 @@ fn run(context: &mut Context, cli: &Cli) -> Result<u8, CommandError> {
     // Only a second call could fail, and it would change nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if commands::needs_settings(&cli.command) {
-        context.settings = config::load(&context.asked, &context.environment)?;
+        context.settings = fitferry_app::config::load(&context.asked, &context.environment)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

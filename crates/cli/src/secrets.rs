@@ -6,9 +6,9 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
+use fitferry_app::error::{CommandError, Kind};
 use secrecy::SecretString;
 
-use crate::error::{CommandError, Kind};
 use crate::output::Say;
 
 /// A line of standard input is cut off after this; no secret is longer.

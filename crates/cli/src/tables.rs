@@ -3,6 +3,7 @@
 //! Not here: JSON (`document`), printing (`output`).
 
 use comfy_table::{ContentArrangement, Table, presets};
+use fitferry_app::status::Status;
 use fitferry_core::budget::Gauge;
 use fitferry_core::engine::report::{Report, WouldAction};
 use fitferry_core::head::Head;
@@ -11,7 +12,6 @@ use fitferry_core::sport;
 use jiff::Timestamp;
 
 use crate::commands::show::{garmin_url, strava_url};
-use crate::commands::status::Status;
 
 /// What a tick did, or would do.
 pub fn report(report: &Report, width: u16) -> String {

@@ -35,6 +35,11 @@ pub struct Head {
     pub budget: Option<View>,
     /// When Garmin's bearer wants to be renewed; `None` where there is none yet.
     pub bearer_due: Option<Timestamp>,
+    /// Where the secrets live, as `[store] vault` writes it; `None`: in the store itself.
+    pub vault: Option<String>,
+    /// The store that logins or ledger moved to: from here nothing is carried any more, since two stores for
+    /// one athlete could double an activity (*Doubt*).
+    pub moved_to: Option<String>,
 }
 
 /// A service that is not asked for a while (*Blame*).

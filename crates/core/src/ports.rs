@@ -82,6 +82,9 @@ pub enum PortError {
     /// The moment before which a request may begin has passed; nobody's trouble.
     #[error("no time was left to begin the request")]
     OutOfTime,
+    /// Logins or ledger of this athlete moved to another store, which alone may carry now.
+    #[error("this athlete moved to {to}")]
+    Moved { to: String },
     /// Another run holds the lease that a token refresh needs.
     #[error("another run of fitferry is at work")]
     Busy,
@@ -101,6 +104,7 @@ impl PortError {
             | PortError::AppInactive { .. }
             | PortError::BudgetFull { .. }
             | PortError::OutOfTime
+            | PortError::Moved { .. }
             | PortError::Busy
             | PortError::Store(_) => self.to_string(),
         }
@@ -384,7 +388,14 @@ pub trait Ledger: Send + Sync {
     /// All open rows, through an index.
     async fn open(&self) -> Result<Vec<(Row, Version)>, StoreError>;
     async fn put(&self, row: &Row, expected: Version, fence: Fence) -> Result<Version, PutError>;
-    /// Puts those that are absent, all or none, each at [`Version::FIRST`]; returns the ones that it put.
+    /// Puts those that are absent, each at [`Version::FIRST`]; returns the ones that it put. All or none, as
+    /// far as the store can put them at once; a store that cannot puts them in chunks, in the order given,
+    /// each chunk all or none, and an error may come after some of them.
+    ///
+    /// That is safe where the oldest start comes first, as `engine/look.rs` gives them: what was not put is
+    /// then newer than what was, so the next look meets it before a page without an unknown id ends the look,
+    /// and neither the fingerprint nor the sweep's progress is kept until all of it is in. (A row without a
+    /// start comes last, wherever the list shows it: there the sweep finds it.)
     async fn add(&self, rows: &[Row], fence: Fence) -> Result<Vec<GarminId>, PutError>;
     /// Counts every row: only for a head whose own counts cannot be trusted.
     async fn count(&self) -> Result<Counts, StoreError>;
@@ -476,6 +487,26 @@ pub trait Clock: Send + Sync {
     /// Never goes back and counts the time that a laptop sleeps.
     fn monotonic(&self) -> Duration;
     async fn sleep(&self, duration: Duration);
+    /// The monotonic moment at which this process must have answered, where somebody set one: no request
+    /// is pending then.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A request ends this much before the deadline, so that what it brought can still be kept.
+const BEFORE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A token is not asked for with less time left than this: a pair that the service has rotated and nobody
+/// reads is lost (*Tokens*).
+pub const TOKEN_NEEDS: Duration = Duration::from_secs(3);
+
+/// How long a request may take, given the time that it would be given without a deadline; `None`: too little
+/// is left to begin it. `needs`: what it takes in any case to be worth beginning.
+pub fn time_for_request(clock: &dyn Clock, timeout: Duration, needs: Duration) -> Option<Duration> {
+    let Some(deadline) = clock.deadline() else { return Some(timeout) };
+    let left = deadline.saturating_sub(clock.monotonic()).saturating_sub(BEFORE_DEADLINE);
+    (left >= needs && !left.is_zero()).then(|| timeout.min(left))
 }
 
 /// Counts the requests of one run, by where they go.

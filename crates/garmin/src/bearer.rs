@@ -55,6 +55,8 @@ pub struct Bearer {
     pub(crate) skew: SignedDuration,
     /// The login that it was issued for.
     pub(crate) of: String,
+    /// When that login ends, where it is known: an idle tick can tell it without reading the login.
+    pub(crate) login_ends: Option<Timestamp>,
 }
 
 /// When a bearer that lasts from `issued` to `exp` is renewed; without `issued` it counts as long-lived.
@@ -66,14 +68,16 @@ pub(crate) fn renew_at(issued: Option<Timestamp>, exp: Timestamp) -> Timestamp {
 
 impl Bearer {
     pub(crate) fn of_key(login: &PersonalLogin, issued: Issued) -> Bearer {
+        let login = Login::Personal(login.clone());
         Bearer {
             tier: Tier::Personal,
-            domain: login.domain,
+            domain: login.domain(),
             token: issued.token,
             exp: issued.exp,
             renew_at: issued.renew_at,
             skew: issued.skew,
-            of: Login::Personal(login.clone()).fingerprint(),
+            of: login.fingerprint(),
+            login_ends: login.ends(),
         }
     }
 
@@ -87,6 +91,7 @@ impl Bearer {
             renew_at: pair.renew_at,
             skew,
             of: Login::Connect(Box::new(login.clone())).fingerprint(),
+            login_ends: pair.refresh_ends,
         }
     }
 
@@ -116,6 +121,7 @@ impl Bearer {
             renew_at: self.renew_at.as_second(),
             skew_s: self.skew.as_secs(),
             of: self.of.clone(),
+            login_ends: self.login_ends.map(Timestamp::as_second),
         };
         serde_json::to_string(&document).expect("strings and numbers make JSON").into()
     }
@@ -131,6 +137,7 @@ impl Bearer {
             renew_at: time(document.renew_at).ok()?,
             skew: SignedDuration::from_secs(document.skew_s),
             of: document.of,
+            login_ends: document.login_ends.and_then(|seconds| time(seconds).ok()),
         })
     }
 }
@@ -145,6 +152,8 @@ struct Document {
     renew_at: i64,
     skew_s: i64,
     of: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login_ends: Option<i64>,
 }
 
 /// A bearer, and whether it comes straight from the token endpoint.
@@ -309,6 +318,7 @@ mod tests {
             renew_at: issued - MARGIN,
             skew: SignedDuration::from_secs(-42),
             of: "mark".to_owned(),
+            login_ends: Some(Timestamp::UNIX_EPOCH),
         };
         let again = Bearer::read(&bearer.write()).unwrap();
         assert_eq!(format!("{again:?}"), format!("{bearer:?}"));

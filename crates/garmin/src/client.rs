@@ -63,6 +63,11 @@ impl GarminClient {
         answer(&reply, detail::read(id, &reply))
     }
 
+    /// When a person must sign in again, as far as the bearer of the last request tells.
+    pub fn login_ends(&self) -> Option<Timestamp> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.login_ends
+    }
+
     async fn request(&self, ask: &Ask) -> Result<Reply, Failure> {
         let bearers = self.bearers();
         let Ready { bearer, just_issued } = bearers.get().await?;

@@ -62,7 +62,8 @@ impl Endpoints {
     }
 }
 
-fn moved(url: &Url, domain: Domain) -> Url {
+/// Garmin's own host in the other domain; others stay what they are.
+pub(crate) fn moved(url: &Url, domain: Domain) -> Url {
     let mut url = url.clone();
     let host = url.host_str().and_then(|host| {
         [".garmin.com", ".garmin.cn"].iter().find_map(|end| host.strip_suffix(end)).map(str::to_owned)

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use crate::bearer::renew_at;
 use crate::client::with_native_headers;
@@ -92,6 +93,9 @@ struct TokenAnswer {
     refresh_token_expires_in: Option<i64>,
 }
 
+/// The token endpoint of the Connect API.
+const DI_PATH: &str = "/di-oauth2-service/oauth/token";
+
 /// Exchanges a refresh token for a new pair, which ends the old one at once (dossier garmin.md §4.3).
 ///
 /// An answer is read as far as it can be: refusing one that lacks something would lose the new pair.
@@ -101,8 +105,7 @@ pub(crate) async fn refresh(
     login: &ConnectLogin,
     pair: &Pair,
 ) -> Result<(Pair, SignedDuration), Failure> {
-    const PATH: &str = "/di-oauth2-service/oauth/token";
-    let url = below(&endpoints.within(login.domain).auth, PATH);
+    let url = below(&endpoints.within(login.domain).auth, DI_PATH);
     let client_id =
         Claims::of(pair.access.expose_secret()).client_id.unwrap_or_else(|| login.client_id.clone());
     let form = [
@@ -110,46 +113,100 @@ pub(crate) async fn refresh(
         ("client_id", &client_id),
         ("refresh_token", pair.refresh.expose_secret()),
     ];
-    let request = with_native_headers(transport.http.post(url))
-        .basic_auth(&client_id, Some(""))
-        .header(ACCEPT, "application/json")
-        .header(CACHE_CONTROL, "no-cache")
-        .form(&form);
-    let reply = transport
-        .send(Outgoing {
-            request,
-            counted: Counted::Token,
-            timeout: TOKEN_TIMEOUT,
-            body_bytes_max: TOKEN_BYTES_MAX,
-            hidden: vec![pair.refresh.clone(), pair.access.clone()],
-        })
-        .await?;
+    let hidden = vec![pair.refresh.clone(), pair.access.clone()];
+    let reply = ask(transport, url, "application/json", &client_id, &form, hidden).await?;
     if matches!(reply.status, 400 | 401) && is_refusal(&reply) {
         return Err(login_needed(&reply, refusal(&reply, login.domain)));
     }
-    good_body(&reply).map_err(|error| reply.fail(error))?;
+    Ok((read_pair(transport, &reply, Some(pair))?, transport.skew(reply.server_time).unwrap_or_default()))
+}
+
+/// What the token endpoint makes of a ticket.
+pub(crate) enum Redeemed {
+    Pair(Pair),
+    /// Not with this app, not for this service, or not any more: the endpoint does not say which (dossier
+    /// garmin.md §4.4), so it is quoted.
+    Refused(String),
+}
+
+/// Exchanges a ticket of the sign-in host for a first pair (dossier garmin.md §4.1).
+pub(crate) async fn ticket(
+    transport: Transport<'_>,
+    endpoints: &Endpoints,
+    domain: Domain,
+    client_id: &str,
+    service: &str,
+    ticket: &SecretString,
+) -> Result<Redeemed, Failure> {
+    /// The same in China.
+    const GRANT: &str = "https://connectapi.garmin.com/di-oauth2-service/oauth/grant/service_ticket";
+    let url = below(&endpoints.within(domain).auth, DI_PATH);
+    let form = [
+        ("client_id", client_id),
+        ("service_ticket", ticket.expose_secret()),
+        ("grant_type", GRANT),
+        ("service_url", service),
+    ];
+    let accept = "application/json,text/html;q=0.9,*/*;q=0.8";
+    let reply = ask(transport, url, accept, client_id, &form, vec![ticket.clone()]).await?;
+    match reply.status {
+        // A web page is a block of the network and says nothing about the ticket.
+        400..=407 | 409..=426 | 428 | 430..=499 if !reply.is_html() => {
+            Ok(Redeemed::Refused(reply.message().unwrap_or_else(|| reply.quoted())))
+        }
+        _ => read_pair(transport, &reply, None).map(Redeemed::Pair),
+    }
+}
+
+/// One request to the token endpoint of the Connect API, as its own apps make it.
+async fn ask(
+    transport: Transport<'_>,
+    url: Url,
+    accept: &'static str,
+    client_id: &str,
+    form: &[(&str, &str)],
+    hidden: Vec<SecretString>,
+) -> Result<Reply, Failure> {
+    let request = with_native_headers(transport.http.post(url))
+        .basic_auth(client_id, Some(""))
+        .header(ACCEPT, accept)
+        .header(CACHE_CONTROL, "no-cache")
+        .form(form);
+    let (counted, timeout, body_bytes_max) = (Counted::Token, TOKEN_TIMEOUT, TOKEN_BYTES_MAX);
+    transport.send(Outgoing { request, counted, timeout, body_bytes_max, hidden }).await
+}
+
+/// The pair of a good answer; `old` is the one that it follows.
+#[expect(clippy::result_large_err, reason = "it is what the ports return")]
+fn read_pair(transport: Transport<'_>, reply: &Reply, old: Option<&Pair>) -> Result<Pair, Failure> {
+    good_body(reply).map_err(|error| reply.fail(error))?;
+    let lacks =
+        |what: &str| reply.fail(reply.refused_unquoted(&format!("the token endpoint gave no {what}")));
     let answer = reply.json().and_then(object::<TokenAnswer>).unwrap_or_default();
-    let Some(access) = answer.access_token.filter(|token| !token.trim().is_empty()) else {
-        return Err(reply.fail(reply.refused_unquoted("the token endpoint gave no access token")));
-    };
+    let present = |token: &String| !token.trim().is_empty();
+    let access = answer.access_token.filter(present).ok_or_else(|| lacks("access token"))?;
     let now = reply.server_time.unwrap_or_else(|| transport.clock.now());
     let after = |seconds: i64| now.saturating_add(SignedDuration::from_secs(seconds.max(0))).ok();
     let claimed = Claims::of(&access);
     let exp = [claimed.exp(), answer.expires_in.and_then(after)].into_iter().flatten().min();
     let exp = exp.unwrap_or_else(|| later(now, UNTOLD_LIFETIME));
-    let rotated = answer.refresh_token.filter(|token| !token.trim().is_empty());
-    let new = Pair {
+    let rotated = answer.refresh_token.filter(present);
+    Ok(Pair {
         renew_at: renew_at(Some(now), exp),
         exp,
         refresh_ends: match (&rotated, answer.refresh_token_expires_in) {
             (_, Some(seconds)) => after(seconds),
-            (None, None) => pair.refresh_ends,
+            (None, None) => old.and_then(|old| old.refresh_ends),
             (Some(token), None) => Claims::of(token).exp(),
         },
         access: access.into(),
-        refresh: rotated.map_or_else(|| pair.refresh.clone(), SecretString::from),
-    };
-    Ok((new, transport.skew(reply.server_time).unwrap_or_default()))
+        refresh: match (rotated, old) {
+            (Some(token), _) => token.into(),
+            (None, Some(old)) => old.refresh.clone(),
+            // A login that ends with its first bearer is none.
+            (None, None) => return Err(lacks("refresh token")),
+        },
+    })
 }
 
 /// The body of a good answer; it may hold tokens, so nothing of it is quoted.

@@ -8,7 +8,8 @@
 //! A request is one attempt. The client spaces its requests, renews its bearer and replays a request once
 //! after a 401; it never waits out a limit or tries again, which are the engine's to decide.
 //!
-//! Start reading at [`GarminClient`], then `bearer`, `exchange`, `list`, `unpack`.
+//! Start reading at [`GarminClient`], then `bearer`, `exchange`, `list`, `unpack`; how a person signs in is in
+//! [`sso`].
 //!
 //! Not here: which pages are read and what is sent on (`fitferry-core`), what is inside a FIT file
 //! (`fitferry-fit`), where logins are kept (`fitferry-store`).
@@ -27,6 +28,7 @@ mod list;
 pub mod login;
 mod prove;
 mod reply;
+pub mod sso;
 mod summary;
 mod transport;
 mod unpack;
@@ -34,6 +36,6 @@ mod unpack;
 pub use bearer::Bearer;
 pub use client::GarminClient;
 pub use endpoints::{Domain, Endpoints};
-pub use import::ImportError;
+pub use import::{FILE_NAMES, ImportError, Imported, Tool};
 pub use login::Login;
 pub use unpack::unpack;

@@ -16,7 +16,8 @@ use sha2::{Digest, Sha256};
 
 use crate::bearer::Tier;
 use crate::endpoints::Domain;
-use crate::import::ImportError;
+use crate::import::{ImportError, Imported};
+use crate::jwt::Claims;
 pub use crate::prove::{ProvenLogin, prove, store};
 
 /// A login of either tier. Its `Debug` shows no secret.
@@ -57,7 +58,8 @@ pub struct Pair {
 }
 
 impl Login {
-    /// From a Personal API key, with white space around it or not.
+    /// From a Personal API key, with white space around it or not. Without `ends` the key itself is asked, should
+    /// it be a token that tells.
     pub fn from_api_key(key: &str, ends: Option<Date>, domain: Domain) -> Result<Login, ImportError> {
         let key = key.trim();
         if key.is_empty() {
@@ -66,6 +68,8 @@ impl Login {
         if !key.chars().all(|c| c.is_ascii_graphic()) {
             return Err(ImportError("the API key has white space or odd characters in it".to_owned()));
         }
+        let told = || Some(jiff::tz::Offset::UTC.to_datetime(Claims::of(key).exp()?).date());
+        let ends = ends.or_else(told);
         Ok(Login::Personal(PersonalLogin { domain, key: key.to_owned().into(), ends, proven_at: None }))
     }
 
@@ -74,9 +78,20 @@ impl Login {
         crate::import::tokens_file(text).map(|login| Login::Connect(Box::new(login)))
     }
 
+    /// From another tool's file, or the key file of Garmin's own client; `domain` is for a key, which does not
+    /// tell its own.
+    pub fn from_file(text: &str, domain: Domain) -> Result<Imported, ImportError> {
+        crate::import::any_file(text, domain)
+    }
+
     /// `personal` or `connect`.
     pub fn kind(&self) -> &'static str {
         self.tier().name()
+    }
+
+    /// Whether each renewal ends the copy before it; a key does not.
+    pub fn rotates(&self) -> bool {
+        matches!(self, Login::Connect(_))
     }
 
     pub fn domain(&self) -> Domain {
@@ -325,6 +340,21 @@ mod tests {
             let why = Login::read(&text.to_owned().into()).unwrap_err();
             assert!(!why.contains("KEY-1"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_a_token_tells_when_it_ends_unless_the_person_says_it() {
+        use base64::Engine;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let key = format!("{}.{}.x", part(r#"{"alg":"RS256"}"#), part(r#"{"exp":1801526400}"#));
+        let ends = |said: Option<&str>| {
+            let login = Login::from_api_key(&key, said.map(|day| day.parse().unwrap()), Domain::Com).unwrap();
+            login.ends().unwrap().to_string()
+        };
+        assert_eq!(ends(None), "2027-02-02T00:00:00Z");
+        assert_eq!(ends(Some("2027-01-01")), "2027-01-01T00:00:00Z");
+        assert!(Login::from_api_key("opaque", None, Domain::Com).unwrap().ends().is_none());
     }
 
     #[test]

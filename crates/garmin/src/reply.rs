@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fitferry_core::ports::{Failure, PortError, Service};
 use jiff::Timestamp;
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -31,6 +32,10 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    /// Something in front of the service wants to see a browser (`cf-mitigated`, dossier garmin.md §9).
+    pub(crate) is_challenge: bool,
+    /// What `Set-Cookie` said; only signing in has a use for it.
+    pub(crate) cookies: Vec<HeaderValue>,
     /// The service's `Date`.
     pub(crate) server_time: Option<Timestamp>,
     pub(crate) body: Vec<u8>,
@@ -136,7 +141,7 @@ impl Reply {
         Some(self.excerpt(text)).filter(|text| !text.is_empty())
     }
 
-    fn excerpt(&self, text: &str) -> String {
+    pub(crate) fn excerpt(&self, text: &str) -> String {
         const QUOTED_CHARS: usize = 200;
         let mut text = text.to_owned();
         for secret in &self.hidden {
@@ -151,6 +156,9 @@ impl Reply {
 
 const HIDDEN: &str = "[hidden]";
 
+/// How a ticket begins (dossier garmin.md §2).
+pub(crate) const TICKET: &str = "ST-";
+
 /// One line of at most `chars_max` characters, without control characters.
 fn clean(text: &str, chars_max: usize) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
@@ -161,7 +169,7 @@ fn clean(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// Masks what looks like a token: a JSON web token, or 40 and more characters without a break. A UUID,
+/// Masks what looks like a token: a JSON web token, a ticket of the sign-in host, or 40 and more characters without a break. A UUID,
 /// which helps Garmin's support, has 36.
 fn without_tokens(text: &str) -> String {
     const LONG: usize = 40;
@@ -171,7 +179,7 @@ fn without_tokens(text: &str) -> String {
     while !rest.is_empty() {
         let run = rest.find(|c| !in_token(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(run);
-        if word.starts_with("eyJ") {
+        if word.starts_with("eyJ") || word.starts_with(TICKET) {
             let token = after.find(|c: char| !in_token(c) && c != '.').unwrap_or(after.len());
             shown.push_str(HIDDEN);
             rest = &after[token..];
@@ -194,6 +202,8 @@ mod tests {
             status,
             content_type: Some(content_type.to_owned()),
             retry_after: None,
+            is_challenge: false,
+            cookies: Vec::new(),
             server_time: None,
             body: body.as_bytes().to_vec(),
             end: End::Whole,
@@ -204,12 +214,14 @@ mod tests {
     #[test]
     fn a_quotation_is_one_short_line_without_secrets() {
         let body = format!(
-            "no\r\n such\tkey\u{7}: the-key, eyJhbGciOi.eyJleHAi.c2ln, {} {}",
+            "no\r\n such\tkey\u{7}: the-key, eyJhbGciOi.eyJleHAi.c2ln, \"ST-1-Ab-sso\" {} {}",
             "r".repeat(40),
             "word ".repeat(99)
         );
         let quoted = reply(403, "text/plain", &body).quoted();
-        assert!(quoted.starts_with("HTTP 403, text/plain: no such key : [hidden], [hidden], [hidden] word"));
+        assert!(quoted.starts_with(
+            "HTTP 403, text/plain: no such key : [hidden], [hidden], \"[hidden]\" [hidden] word"
+        ));
         assert!(quoted.ends_with('…') && quoted.chars().count() < 240, "{quoted}");
         assert_eq!(reply(502, "text/html", "").quoted(), "HTTP 502, text/html, no body");
     }

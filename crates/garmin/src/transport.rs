@@ -6,9 +6,9 @@ use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fitferry_core::ports::{Clock, Failure, Meter, PortError, Service};
+use fitferry_core::ports::{Clock, Failure, Meter, PortError, Service, TOKEN_NEEDS, time_for_request};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, SET_COOKIE};
 use reqwest::{RequestBuilder, Response};
 use secrecy::SecretString;
 
@@ -67,23 +67,40 @@ pub(crate) struct Transport<'a> {
 }
 
 impl Transport<'_> {
-    /// `Down` where no answer came; any answer at all is a [`Reply`].
+    /// `Down` where no answer came, `OutOfTime` where the deadline did not leave it the time; any answer at
+    /// all is a [`Reply`].
     pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Failure> {
-        let Outgoing { request, counted, timeout, body_bytes_max, hidden } = outgoing;
+        let Outgoing { request, counted, timeout: usual, body_bytes_max, hidden } = outgoing;
         self.pace.wait(self.clock).await;
+        let needs = match counted {
+            Counted::Data => Duration::ZERO,
+            Counted::Token => TOKEN_NEEDS,
+        };
+        let timeout = time_for_request(self.clock, usual, needs).ok_or(PortError::OutOfTime)?;
+        let ends = self.clock.monotonic().saturating_add(timeout);
+        let out_of_time = || timeout < usual && self.clock.monotonic() >= ends;
         match counted {
             Counted::Data => self.meter.garmin(),
             Counted::Token => self.meter.token(),
         }
-        let response = request.timeout(timeout).send().await.map_err(no_answer)?;
+        let response = match request.timeout(timeout).send().await {
+            Ok(response) => response,
+            Err(_) if out_of_time() => return Err(PortError::OutOfTime.into()),
+            Err(error) => return Err(no_answer(error)),
+        };
         let status = response.status().as_u16();
         let content_type = text(response.headers(), &CONTENT_TYPE);
         let server_time = text(response.headers(), &DATE).and_then(|date| http_date(&date));
         let now = server_time.unwrap_or_else(|| self.clock.now());
         let retry_after = text(response.headers(), &RETRY_AFTER).and_then(|wait| delay(&wait, now));
+        let is_challenge = response.headers().contains_key("cf-mitigated");
+        let cookies = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
         let (body, end) = read(response, body_bytes_max).await;
+        if matches!(end, End::Cut(_)) && out_of_time() {
+            return Err(PortError::OutOfTime.into());
+        }
         tracing::debug!(status, bytes = body.len(), ?counted, "Garmin answered");
-        Ok(Reply { status, content_type, retry_after, server_time, body, end, hidden })
+        Ok(Reply { status, content_type, retry_after, is_challenge, cookies, server_time, body, end, hidden })
     }
 
     /// How far the service's clock is ahead of ours, by its answer.

@@ -25,7 +25,8 @@
 //! Its world is reached through [`Sandbox::world`] at any time, its clock is moved with `sandbox.clock().shift(…)`
 //! or stands from the beginning ([`Clock::standing`]).
 //!
-//! Logins: [`garmin::API_KEY`]; [`strava::CLIENT_ID`] and [`strava::CLIENT_SECRET`] with the consent page, or with
+//! Logins: [`garmin::API_KEY`]; [`garmin::sso::EMAIL`] and [`garmin::sso::PASSWORD`] with the sign-in pages, codes
+//! from [`garmin::sso::Sso::code`]; [`strava::CLIENT_ID`] and [`strava::CLIENT_SECRET`] with the consent page, or with
 //! [`Sandbox::consent`] in place of the person. Past all that, [`World::strava_login`], [`World::garmin_bearer`],
 //! [`World::garmin_login`], [`World::garmin_ticket`].
 //!
@@ -36,7 +37,11 @@
 //! Without sockets, [`World::answer`] takes a [`Request`], a service and the time; and without HTTP there is
 //! [`direct`], the skin that simulations ask by calls.
 //!
+<<<<<<< HEAD
 //! Not here: Garmin's sign-in pages.
+=======
+//! Not here: a face for in-process simulation.
+>>>>>>> main
 
 pub mod direct;
 pub mod faults;
@@ -50,6 +55,7 @@ mod demo;
 mod folder;
 mod jwt;
 mod multipart;
+mod page;
 mod routes;
 mod server;
 mod world;

@@ -3,7 +3,7 @@
 /// One of the hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
-    /// `sso.garmin.com`: a door without a room behind it yet; answers 404.
+    /// `sso.garmin.com`: pages and flows for signing in.
     GarminSso,
     /// `diauth.garmin.com`
     GarminAuth,
@@ -15,10 +15,17 @@ pub enum Service {
     Strava,
 }
 
-/// A kind of request. The last four stand for several, in faults.
+/// A kind of request. The last five stand for several, in faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Route {
-    GarminSso,
+    /// A page of the sign-in host, which begins a visit or goes on with it.
+    GarminSsoPage,
+    /// E-mail address and password, as JSON or as a form.
+    GarminSsoLogin,
+    /// The code after them.
+    GarminSsoCode,
+    /// A path of the sign-in host that is none of these.
+    GarminSsoOther,
     /// API key to bearer.
     GarminPersonalToken,
     /// Ticket or refresh token to bearer.
@@ -46,6 +53,8 @@ pub enum Route {
     StravaUpdate,
     /// A path of Strava's that is not modelled.
     StravaOther,
+    /// Everything at the sign-in host.
+    AnyGarminSso,
     /// All data calls of Garmin, without tokens.
     AnyGarminApi,
     /// All data calls of Strava, without pages and OAuth.
@@ -58,12 +67,17 @@ pub enum Route {
 impl Route {
     pub(crate) fn of(service: Service, method: &str, path: &str) -> Route {
         match service {
-            Service::GarminSso => Route::GarminSso,
+            Service::GarminSso => sign_in(method, path),
             Service::GarminAuth | Service::GarminApi | Service::GarminPersonal => {
                 garmin(service, method, path)
             }
             Service::Strava => strava(method, path),
         }
+    }
+
+    pub fn is_garmin_sso(self) -> bool {
+        use Route as R;
+        matches!(self, R::GarminSsoPage | R::GarminSsoLogin | R::GarminSsoCode | R::GarminSsoOther)
     }
 
     pub fn is_garmin_api(self) -> bool {
@@ -101,11 +115,26 @@ impl Route {
     pub(crate) fn covers(self, other: Route) -> bool {
         match self {
             Route::Any => true,
+            Route::AnyGarminSso => other.is_garmin_sso(),
             Route::AnyGarminApi => other.is_garmin_api(),
             Route::AnyStravaApi => other.is_strava_api(),
             Route::AnyToken => other.is_token(),
             one => one == other,
         }
+    }
+}
+
+fn sign_in(method: &str, path: &str) -> Route {
+    match (method, path) {
+        ("POST", "/mobile/api/login" | "/portal/api/login" | "/sso/signin") => Route::GarminSsoLogin,
+        (
+            "POST",
+            "/mobile/api/mfa/verifyCode" | "/portal/api/mfa/verifyCode" | "/sso/verifyMFA/loginEnterMfaCode",
+        ) => Route::GarminSsoCode,
+        ("GET", path) if ["/sso/", "/mobile/sso/", "/portal/sso/"].iter().any(|of| path.starts_with(of)) => {
+            Route::GarminSsoPage
+        }
+        _ => Route::GarminSsoOther,
     }
 }
 

@@ -56,6 +56,10 @@ struct StoredHead {
     budget: Option<StoredView>,
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     bearer_due: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vault: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_to: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +123,8 @@ impl From<&Head> for StoredHead {
             link,
             budget,
             bearer_due,
+            vault,
+            moved_to,
         } = head;
         StoredHead {
             fingerprint: *fingerprint,
@@ -140,6 +146,8 @@ impl From<&Head> for StoredHead {
             link: StoredLink { on: link.on, looked: link.looked },
             budget: budget.map(StoredView::from),
             bearer_due: *bearer_due,
+            vault: vault.clone(),
+            moved_to: moved_to.clone(),
         }
     }
 }
@@ -203,6 +211,8 @@ impl From<StoredHead> for Head {
             link: Link { on: stored.link.on, looked: stored.link.looked },
             budget: stored.budget.map(Into::into),
             bearer_due: stored.bearer_due,
+            vault: stored.vault,
+            moved_to: stored.moved_to,
         }
     }
 }
@@ -285,8 +295,9 @@ mod tests {
     fn heads() -> impl Strategy<Value = Head> {
         let pauses = (maybe(pause()), maybe(pause()), any::<[u32; 3]>());
         let moments = [maybe(timestamp()), maybe(timestamp()), maybe(timestamp())];
+        let places = [maybe(words()), maybe(words())];
         (
-            (any::<Option<u64>>(), any::<[u64; 6]>(), any::<bool>()),
+            (any::<Option<u64>>(), any::<[u64; 6]>(), any::<bool>(), places),
             pauses,
             moments,
             maybe(date()),
@@ -295,7 +306,7 @@ mod tests {
             maybe(views()),
         )
             .prop_map(|(first, pauses, moments, since_kept, sweep, (on, looked), budget)| {
-                let (fingerprint, numbers, dirty) = first;
+                let (fingerprint, numbers, dirty, [vault, moved_to]) = first;
                 let (garmin_pause, strava_pause, rungs) = pauses;
                 let [garmin_rung, strava_rung, garmin_429_minutes] = rungs;
                 let [next_due, last_change, bearer_due] = moments;
@@ -319,6 +330,8 @@ mod tests {
                     link: Link { on, looked },
                     budget,
                     bearer_due,
+                    vault,
+                    moved_to,
                 }
             })
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fitferry_core::budget::{Full, FullReason, Kind, Purpose};
 use fitferry_core::moment::later;
-use fitferry_core::ports::{Budget, Clock, Failure, Meter, PortError, Service};
+use fitferry_core::ports::{
+    Budget, Clock, Failure, Meter, PortError, Service, TOKEN_NEEDS, time_for_request,
+};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, USER_AGENT};
 use reqwest::{Client, RequestBuilder};
@@ -50,6 +52,8 @@ pub(crate) fn joined(base: &Url, path: &[&str]) -> Url {
 
 /// The total time of a request that is not an upload.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request that times out this close to the deadline was cut by it.
+const NEAR_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Everything that a request to Strava needs but a login.
 #[derive(Clone)]
@@ -68,7 +72,19 @@ pub struct Connection {
 pub(crate) struct Lost {
     /// No byte of the body left us.
     pub(crate) unsent: bool,
+    /// The deadline did not leave it the time that it would have had.
+    pub(crate) out_of_time: bool,
     pub(crate) what: String,
+}
+
+impl Lost {
+    /// Of a request that only reads: nothing can be in doubt.
+    pub(crate) fn failure(self) -> Failure {
+        if self.out_of_time {
+            return PortError::OutOfTime.into();
+        }
+        fault::down(None, self.what).into()
+    }
 }
 
 impl Connection {
@@ -124,10 +140,14 @@ impl Connection {
         request: RequestBuilder,
     ) -> Result<Seen, Failure> {
         self.charge(login, kind, purpose).await?;
-        match self.send(login, request.timeout(READ_TIMEOUT)).await {
-            Ok(seen) => Ok(seen),
-            Err(lost) => Err(fault::down(None, lost.what).into()),
-        }
+        let timed = self.timed(request, Duration::ZERO)?;
+        self.send(login, timed).await.map_err(Lost::failure)
+    }
+
+    /// Gives a request that only reads its time, which ends before the deadline.
+    fn timed(&self, request: RequestBuilder, needs: Duration) -> Result<RequestBuilder, PortError> {
+        let timeout = time_for_request(&*self.clock, READ_TIMEOUT, needs).ok_or(PortError::OutOfTime)?;
+        Ok(request.timeout(timeout))
     }
 
     /// One request to the API that has been charged.
@@ -147,9 +167,9 @@ impl Connection {
     }
 
     /// One request to the token endpoint, which costs no quota (dossier strava.md §1.4).
-    pub(crate) async fn ask_token(&self, form: &[(&str, &str)]) -> Result<Seen, Lost> {
-        let request = self.http.post(self.endpoints.token()).timeout(READ_TIMEOUT).form(form);
-        self.transmit(request, Meter::token).await
+    pub(crate) async fn ask_token(&self, form: &[(&str, &str)]) -> Result<Seen, Failure> {
+        let request = self.timed(self.http.post(self.endpoints.token()), TOKEN_NEEDS)?.form(form);
+        self.transmit(request, Meter::token).await.map_err(Lost::failure)
     }
 
     async fn transmit(&self, request: RequestBuilder, count: fn(&Meter)) -> Result<Seen, Lost> {
@@ -157,7 +177,7 @@ impl Connection {
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!("fitferry/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Lost { unsent: true, what: said(&error) })?;
+            .map_err(|error| Lost { unsent: true, out_of_time: false, what: said(&error) })?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         count(&self.meter);
         match self.http.execute(request).await {
@@ -169,7 +189,12 @@ impl Connection {
             Err(error) => {
                 let what = said(&error);
                 tracing::debug!(%method, path, what, "no answer");
-                Err(Lost { unsent: error.is_connect() || error.is_builder(), what })
+                let near = |deadline| deadline <= self.clock.monotonic().saturating_add(NEAR_DEADLINE);
+                Err(Lost {
+                    unsent: error.is_connect() || error.is_builder(),
+                    out_of_time: error.is_timeout() && self.clock.deadline().is_some_and(near),
+                    what,
+                })
             }
         }
     }

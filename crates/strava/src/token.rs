@@ -41,7 +41,7 @@ pub(crate) async fn exchange(
         (field, secret),
     ];
     // A pair that is handed out again is in a 2xx answer, which is never quoted.
-    let seen = connection.ask_token(&form).await.map_err(|lost| Failure::from(down(None, lost.what)))?;
+    let seen = connection.ask_token(&form).await?;
     let ahead = connection.note_time(&seen);
     let now = seen.server_time.unwrap_or_else(|| connection.clock.now());
     if !seen.status.is_success() {

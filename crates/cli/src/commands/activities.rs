@@ -1,30 +1,32 @@
 //! `fitferry activities`: the ledger as a table, newest first.
 
+use std::sync::Arc;
+
+use fitferry_app::clock::SystemClock;
+use fitferry_app::document;
+use fitferry_app::error::CommandError;
+use fitferry_app::store::Store;
 use fitferry_core::head::Head;
 use fitferry_core::ledger::{Row, Shown, StateName};
-use fitferry_core::ports::{Clock as _, Filter, Ledger as _};
+use fitferry_core::ports::{Clock as _, Filter};
 use serde_json::json;
 
 use super::Context;
-use crate::app::open_for_reading;
 use crate::args::ActivitiesArgs;
-use crate::clock::SystemClock;
-use crate::document;
-use crate::error::CommandError;
 use crate::tables;
 
 pub async fn run(context: &Context, args: &ActivitiesArgs) -> Result<u8, CommandError> {
-    let now = SystemClock::default().now();
-    let (head, rows) = match open_for_reading(&context.settings.store)? {
+    let clock = Arc::new(SystemClock::default());
+    let now = clock.now();
+    let (head, rows) = match Store::open_for_reading(&context.settings, clock).await? {
         None => (Head::default(), Vec::new()),
         Some(store) => {
-            let athlete = store.athlete(&context.settings.athlete);
-            let (head, _) = athlete.head().await?;
+            let (head, _) = store.ledger.head().await?;
             let filter = Filter { state: kept(args.state), since: args.since, limit: args.limit };
             let rows = match args.state {
                 // What waits is worked out, so the limit counts after that.
                 Some(shown) if kept(Some(shown)).is_none() || shown_may_differ(shown) => {
-                    let all = athlete.list(&Filter { state: None, limit: None, ..filter }).await?;
+                    let all = store.ledger.list(&Filter { state: None, limit: None, ..filter }).await?;
                     let mut rows: Vec<Row> =
                         all.into_iter().filter(|row| row.shown(&head, now) == shown).collect();
                     rows.truncate(
@@ -32,7 +34,7 @@ pub async fn run(context: &Context, args: &ActivitiesArgs) -> Result<u8, Command
                     );
                     rows
                 }
-                _ => athlete.list(&filter).await?,
+                _ => store.ledger.list(&filter).await?,
             };
             (head, rows)
         }

@@ -1,10 +1,10 @@
 //! `fitferry completions`: what a shell needs to complete our commands.
 
 use clap::CommandFactory as _;
+use fitferry_app::error::CommandError;
 
 use super::Context;
 use crate::args::{Cli, CompletionsArgs};
-use crate::error::CommandError;
 
 pub fn run(context: &Context, args: &CompletionsArgs) -> Result<u8, CommandError> {
     let mut script = Vec::new();

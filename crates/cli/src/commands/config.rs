@@ -1,12 +1,12 @@
 //! `fitferry config`: where the configuration is, what is in force, whether it is right.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use fitferry_app::config::{self, Problem, Report, Settings};
+use fitferry_app::error::CommandError;
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::args::ConfigAction;
-use crate::config::{self, Problem, Report, Settings};
-use crate::error::CommandError;
 
 pub fn run(context: &Context, action: ConfigAction) -> Result<u8, CommandError> {
     match action {
@@ -51,7 +51,7 @@ fn show(context: &Context) -> Result<u8, CommandError> {
             "exists": settings.file_exists,
             "data": settings.folders.data.display().to_string(),
             "cache": settings.folders.cache.display().to_string(),
-            "store": settings.store.display().to_string(),
+            "store": settings.store.to_string(),
             "values": values,
         }))?;
         return Ok(0);
@@ -67,7 +67,7 @@ fn places(settings: &Settings) -> String {
         "athlete  {}\nfile     {}{missing}\nstore    {}\n",
         settings.athlete,
         settings.file.display(),
-        settings.store.display()
+        settings.store
     )
 }
 

@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use fitferry_app::App;
+use fitferry_app::config::{self, Settings};
+use fitferry_app::document;
+use fitferry_app::error::CommandError;
 use fitferry_core::activity::GarminId;
 use fitferry_core::engine::report::{OpenCounts, Report};
 use fitferry_core::ledger::{Row, State};
-use fitferry_core::ports::{Clock as _, Filter, Ledger as _, Requests};
+use fitferry_core::ports::{Clock as _, Filter, Requests};
 use fitferry_sandbox::{Options, Sandbox, World, garmin, strava};
 use fitferry_strava::login::{App as StravaApp, Scopes};
 use fitferry_strava::oauth;
@@ -19,11 +23,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::sync::{Narrator, tell_notes};
-use crate::app::App;
 use crate::args::DemoArgs;
-use crate::config::{self, Settings};
-use crate::document;
-use crate::error::CommandError;
 use crate::tables;
 
 /// More ticks than this are not a story any more.
@@ -34,7 +34,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<u8, CommandError>
         .prefix("fitferry-demo-")
         .tempdir()
         .map_err(|error| CommandError::io("cannot make a temporary folder", &error))?;
-    let now = crate::clock::SystemClock::default().now();
+    let now = fitferry_app::clock::SystemClock::default().now();
     let world = match &args.fit_dir {
         None => World::demo(now, 7),
         Some(dir) => World::from_fit_dir(dir, now).map_err(|error| {
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<u8, CommandError>
         return serve(context, &sandbox).await;
     }
     context.say.line("A Garmin and a Strava of our own, on this machine; nothing leaves it.");
-    let app = App::open(settings(home.path(), &sandbox, args.fit_dir.is_some())?)?;
+    let app = App::open(settings(home.path(), &sandbox, args.fit_dir.is_some())?).await?;
     sign_in(&app, &sandbox).await?;
     let story = Story::tell(context, &app).await?;
     story.show(context, &app, &sandbox).await
@@ -77,7 +77,7 @@ async fn sign_in(app: &App, sandbox: &Sandbox) -> Result<(), CommandError> {
     let key = fitferry_garmin::Login::from_api_key(garmin::API_KEY, None, app.settings.domain)
         .map_err(|error| CommandError::usage(error.to_string(), "Report this: `fitferry demo` is broken."))?;
     let proven = app.prove_garmin(key).await?;
-    fitferry_garmin::login::store(&*app.athlete, &proven).await?;
+    fitferry_garmin::login::store(&*app.store.vault, &proven).await?;
 
     let scopes = ["read", "activity:read_all", "activity:write"];
     let code = sandbox.consent(strava::CLIENT_ID, strava::ATHLETE, &scopes);
@@ -87,7 +87,7 @@ async fn sign_in(app: &App, sandbox: &Sandbox) -> Result<(), CommandError> {
     };
     let granted = oauth::Granted { code: code.into(), scopes: Scopes::parse(&scopes.join(",")) };
     let login = oauth::exchange_code(&app.connection, &app_login, &granted).await?;
-    fitferry_strava::login::store(&*app.athlete, &login, false).await?;
+    fitferry_strava::login::store(&*app.store.vault, &login, false).await?;
     Ok(())
 }
 
@@ -148,7 +148,7 @@ impl Story {
     }
 
     async fn show(&self, context: &Context, app: &App, sandbox: &Sandbox) -> Result<u8, CommandError> {
-        let mut rows = app.athlete.list(&Filter::default()).await?;
+        let mut rows = app.store.ledger.list(&Filter::default()).await?;
         rows.reverse();
         let Some(last) = self.ticks.last() else { return Ok(0) };
         if context.json {

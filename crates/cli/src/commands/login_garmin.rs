@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use fitferry_core::ports::{Clock as _, SecretName, Service, Vault};
+use fitferry_app::App;
+use fitferry_app::config::{GARMINS_OWN_KEY, SecretKey};
+use fitferry_app::error::{CommandError, Kind};
+use fitferry_core::ports::{Clock as _, SecretName, Service};
 use fitferry_garmin::Login;
 use fitferry_garmin::login::ProvenLogin;
 use jiff::civil::Date;
@@ -11,10 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Context;
 use super::login::{Outcome, finish};
-use crate::app::App;
 use crate::args::{self, KeyEnds, LoginGarminArgs};
-use crate::config::{GARMINS_OWN_KEY, SecretKey};
-use crate::error::{CommandError, Kind};
 use crate::secrets::{self, Wanted};
 
 const KEY: Wanted = Wanted {
@@ -39,7 +39,7 @@ async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, C
         Some(path) => import(context, path)?,
         None => key(context, args).await?,
     };
-    let app = App::open(context.settings.clone())?;
+    let app = App::open(context.settings.clone()).await?;
     let proven = app.under_lease(async |fence| {
         // Tokens that have been renewed are kept, whoever presses Ctrl-C meanwhile.
         context.stop_with(&app.clock);
@@ -51,17 +51,24 @@ async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, C
     let ends = login.ends().map(|ends| format!("; it ends on {}", day(ends))).unwrap_or_default();
     let who = account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     context.say.line(&format!("Signed in to Garmin{who}{ends}."));
-    let has_strava = Vault::get(&*app.athlete, SecretName::StravaLogin).await?.is_some();
-    context.say.line(if has_strava { NEXT_LOOK } else { "Next: `fitferry login strava`" });
+    let has_strava = app.store.vault.get(SecretName::StravaLogin).await?.is_some();
+    let next = if has_strava { next_look(&app).await? } else { "Next: `fitferry login strava`".to_owned() };
+    context.say.line(&next);
     Ok(Outcome { account, document: serde_json::Map::new() })
 }
 
-/// What follows once both logins are there.
-pub const NEXT_LOOK: &str = "Next: `fitferry sync --dry-run` shows what would cross";
+/// What follows once both logins are there: another store may be the one that carries.
+pub async fn next_look(app: &App) -> Result<String, CommandError> {
+    let (head, _) = app.store.ledger.head().await?;
+    Ok(match head.moved_to {
+        None => "Next: `fitferry sync --dry-run` shows what would cross".to_owned(),
+        Some(to) => format!("Next: `fitferry aws push-credentials --to {to}`, since that carries now"),
+    })
+}
 
 async fn keep(app: &App, login: Login) -> Result<ProvenLogin, CommandError> {
     let proven = app.prove_garmin(login).await.map_err(refused)?;
-    fitferry_garmin::login::store(&*app.athlete, &proven).await?;
+    fitferry_garmin::login::store(&*app.store.vault, &proven).await?;
     Ok(proven)
 }
 
@@ -87,7 +94,7 @@ async fn key(context: &Context, args: &LoginGarminArgs) -> Result<Login, Command
         None if secrets::has_terminal() => ask_when_it_ends(context).await?,
         None => None,
     };
-    let ends = ends.map(|ends| date(ends, crate::clock::SystemClock::default().now())).transpose()?;
+    let ends = ends.map(|ends| date(ends, fitferry_app::clock::SystemClock::default().now())).transpose()?;
     Login::from_api_key(key.expose_secret(), ends, context.settings.domain).map_err(|error| {
         CommandError::usage(
             error.to_string(),

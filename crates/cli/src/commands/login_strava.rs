@@ -3,7 +3,10 @@
 //! The person's part comes first, without the lease, since it may take minutes; then the lease is taken,
 //! the code is traded and the login is kept.
 
-use fitferry_core::ports::{AppId, Budget as _, SecretName, Service, Vault};
+use fitferry_app::App;
+use fitferry_app::config::{self, SecretKey};
+use fitferry_app::error::{CommandError, Kind};
+use fitferry_core::ports::{AppId, SecretName, Service};
 use fitferry_strava::login::{App as StravaApp, Grant, Login, stored};
 use fitferry_strava::oauth::{self, AnswerError, Granted};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -11,12 +14,9 @@ use serde_json::{Map, json};
 
 use super::Context;
 use super::login::{Outcome, finish};
-use super::login_garmin::NEXT_LOOK;
-use crate::app::App;
+use super::login_garmin::next_look;
 use crate::args::LoginStravaArgs;
 use crate::browser::{self, Opened};
-use crate::config::{self, SecretKey};
-use crate::error::{CommandError, Kind};
 use crate::oauth_listener::{Answered, Listener, PATIENCE, Page, redirect_uri};
 use crate::secrets::{self, Wanted};
 
@@ -50,9 +50,9 @@ pub async fn run(context: &Context, args: &LoginStravaArgs) -> Result<u8, Comman
 }
 
 async fn sign_in_and_print(context: &Context, args: &LoginStravaArgs) -> Result<Outcome, CommandError> {
-    let app = App::open(context.settings.clone())?;
+    let app = App::open(context.settings.clone()).await?;
     // An unreadable login is replaced like any other.
-    let there = stored(&*app.athlete).await.ok().flatten();
+    let there = stored(&*app.store.vault).await.ok().flatten();
     if let Some(login) = there.as_ref().filter(|login| args.print_refresh_token && is_asked_for(login, args))
     {
         print_refresh_token(context, login)?;
@@ -75,7 +75,7 @@ fn is_asked_for(login: &Login, args: &LoginStravaArgs) -> bool {
 fn print_refresh_token(context: &Context, login: &Login) -> Result<(), CommandError> {
     context.say.warning(
         "the first use of this token elsewhere ends the login here: Strava replaces it, and only the one who \
-         used it learns the new one",
+         used it learns the new one. `fitferry aws push-credentials` moves it without that",
     );
     context.out.text(login.refresh_token().expose_secret())
 }
@@ -97,9 +97,10 @@ async fn tell(context: &Context, app: &App, login: &Login) -> Result<(), Command
     if let Grant::Short(warning) = login.scopes().grant() {
         context.say.warning(&warning);
     }
-    let has_garmin = Vault::get(&*app.athlete, SecretName::GarminLogin).await?.is_some()
+    let has_garmin = app.store.vault.get(SecretName::GarminLogin).await?.is_some()
         || context.settings.secret(SecretKey::GarminApiKey)?.is_some();
-    context.say.line(if has_garmin { NEXT_LOOK } else { "Next: `fitferry login garmin`" });
+    let next = if has_garmin { next_look(app).await? } else { "Next: `fitferry login garmin`".to_owned() };
+    context.say.line(&next);
     Ok(())
 }
 
@@ -331,7 +332,7 @@ async fn trade(
         let login = oauth::exchange_code(&app.connection, application, granted)
             .await
             .map_err(|failure| refused(failure.into()))?;
-        fitferry_strava::login::store(&*app.athlete, &login, args.yes).await?;
+        fitferry_strava::login::store(&*app.store.vault, &login, args.yes).await?;
         app.clear_pauses(fence).await?;
         Ok(login)
     })
@@ -351,11 +352,11 @@ async fn import(
         // What Strava has issued is kept, whoever presses Ctrl-C meanwhile.
         context.stop_with(&app.clock);
         // The requests that prove it must not meet the pause that this login is the cure of (*Blame*).
-        app.store.clear(&AppId(application.client_id.clone())).await?;
-        let login = oauth::import_refresh_token(&app.connection, &*app.athlete, application, token)
+        app.store.budget.clear(&AppId(application.client_id.clone())).await?;
+        let login = oauth::import_refresh_token(&app.connection, &*app.store.vault, application, token)
             .await
             .map_err(|failure| refused(failure.into()))?;
-        fitferry_strava::login::store(&*app.athlete, &login, args.yes).await?;
+        fitferry_strava::login::store(&*app.store.vault, &login, args.yes).await?;
         app.clear_pauses(fence).await?;
         Ok(login)
     })

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they all need.
 
 pub mod activities;
+pub mod aws;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -9,6 +10,7 @@ pub mod login_garmin;
 pub mod login_strava;
 pub mod show;
 pub mod status;
+pub mod store;
 pub mod sync;
 pub mod watch;
 pub mod word;
@@ -17,13 +19,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fitferry_app::clock::{Signal, SystemClock};
+use fitferry_app::config::{Asked, Environment, Settings};
+use fitferry_app::error::CommandError;
 use fitferry_core::ports::Clock as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Command, Global, LoginService};
-use crate::clock::{Signal, SystemClock};
-use crate::config::{Asked, Environment, Settings};
-use crate::error::CommandError;
+use crate::args::{AwsAction, Command, Global, LoginService, StoreAction};
 use crate::output::{Out, Say};
 
 /// The columns of a terminal that nobody has made wider.
@@ -47,7 +49,11 @@ impl Context {
     pub fn new(global: &Global) -> Context {
         Context {
             settings: Settings::defaults(Path::new(".")),
-            asked: Asked::from(global),
+            asked: Asked {
+                config: global.config.clone(),
+                store: global.store.clone(),
+                athlete: global.athlete.clone(),
+            },
             environment: Environment::of_process(),
             json: global.json,
             quiet: global.quiet,
@@ -117,7 +123,9 @@ pub fn needs_settings(command: &Command) -> bool {
         | Command::Activities(_)
         | Command::Show(_)
         | Command::Retry(_)
-        | Command::Skip(_) => true,
+        | Command::Skip(_)
+        | Command::Aws(_)
+        | Command::Store(_) => true,
     }
 }
 
@@ -144,6 +152,12 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
         Command::Show(args) => show::run(context, args).await,
         Command::Retry(args) => word::retry(context, args).await,
         Command::Skip(args) => word::skip(context, args).await,
+        Command::Aws(args) => match &args.action {
+            AwsAction::PushCredentials(args) => aws::push_credentials(context, args).await,
+        },
+        Command::Store(args) => match &args.action {
+            StoreAction::Copy(args) => store::copy(context, args).await,
+        },
         Command::Config(args) => config::run(context, args.action),
         Command::Completions(args) => completions::run(context, args),
     }

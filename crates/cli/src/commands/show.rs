@@ -1,23 +1,26 @@
 //! `fitferry show`: one activity, its life, its file, both links.
 
+use std::sync::Arc;
+
+use fitferry_app::clock::SystemClock;
+use fitferry_app::document;
+use fitferry_app::error::CommandError;
+use fitferry_app::store::Store;
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::State;
-use fitferry_core::ports::{Clock as _, Ledger as _};
+use fitferry_core::ports::Clock as _;
 
 use super::Context;
-use crate::app::open_for_reading;
 use crate::args::ShowArgs;
-use crate::clock::SystemClock;
-use crate::document;
-use crate::error::CommandError;
 use crate::tables;
 
 pub async fn run(context: &Context, args: &ShowArgs) -> Result<u8, CommandError> {
-    let now = SystemClock::default().now();
-    let store = open_for_reading(&context.settings.store)?.ok_or_else(|| not_known(args.id))?;
-    let athlete = store.athlete(&context.settings.athlete);
-    let (head, _) = athlete.head().await?;
-    let (row, _) = athlete.get(args.id).await?.ok_or_else(|| not_known(args.id))?;
+    let clock = Arc::new(SystemClock::default());
+    let now = clock.now();
+    let store = Store::open_for_reading(&context.settings, clock).await?;
+    let ledger = store.ok_or_else(|| not_known(args.id))?.ledger;
+    let (head, _) = ledger.head().await?;
+    let (row, _) = ledger.get(args.id).await?.ok_or_else(|| not_known(args.id))?;
     if context.json {
         let mut life = document::life(&row, &head, now);
         document::insert(&mut life, "garmin_url", garmin_url(row.id()).into());

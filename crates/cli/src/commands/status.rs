@@ -1,52 +1,25 @@
 //! `fitferry status`: logins, last tick, counts, budget, what is due. Makes no request.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use fitferry_core::head::{Head, PauseCause};
-use fitferry_core::ledger::{Row, Shown, StateName};
-use fitferry_core::ports::{Budget as _, Clock as _, Ledger as _, SecretName, Service, Vault};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use fitferry_app::clock::SystemClock;
+use fitferry_app::error::CommandError;
+use fitferry_app::status;
+use fitferry_app::store::Store;
+use fitferry_core::ports::Clock as _;
+use jiff::SignedDuration;
 
 use super::Context;
-use crate::app::open_for_reading;
-use crate::clock::SystemClock;
-use crate::config::SecretKey;
-use crate::document;
-use crate::error::CommandError;
 use crate::tables;
 
 /// A login's end is told this long before.
 const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// What is known without asking anybody.
-#[derive(Debug, Default)]
-pub struct Status {
-    pub head: Head,
-    pub garmin: Option<Garmin>,
-    pub strava: Option<Strava>,
-    pub last_tick: Option<Timestamp>,
-    pub counts: BTreeMap<Shown, u64>,
-}
-
-#[derive(Debug)]
-pub struct Garmin {
-    pub kind: &'static str,
-    pub ok: bool,
-    pub ends: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-pub struct Strava {
-    pub ok: bool,
-    pub scopes: Vec<String>,
-    pub app: String,
-    pub athlete: Option<String>,
-}
-
 pub async fn run(context: &Context) -> Result<u8, CommandError> {
-    let now = SystemClock::default().now();
-    let status = read(context, now).await?;
+    let clock = Arc::new(SystemClock::default());
+    let now = clock.now();
+    let store = Store::open_for_reading(&context.settings, clock).await?;
+    let status = status::read(&context.settings, store.as_ref(), now).await?;
     if let Some(ends) = status.garmin.as_ref().and_then(|garmin| garmin.ends)
         && ends.duration_since(now) < WARN_BEFORE
     {
@@ -57,100 +30,9 @@ pub async fn run(context: &Context) -> Result<u8, CommandError> {
             .line(&format!("Garmin's login {when}. Make a new key, then run `fitferry login garmin`."));
     }
     if context.json {
-        context.out.json(&to_json(&status, &context.settings.athlete, now))?;
+        context.out.json(&status::to_json(&status, &context.settings.athlete, now))?;
     } else {
         context.out.text(&tables::status(&status, now))?;
     }
     Ok(0)
-}
-
-async fn read(context: &Context, now: Timestamp) -> Result<Status, CommandError> {
-    let settings = &context.settings;
-    let mut status =
-        Status { counts: Shown::ALL.iter().map(|shown| (*shown, 0)).collect(), ..Status::default() };
-    if let Some(store) = open_for_reading(&settings.store)? {
-        let athlete = store.athlete(&settings.athlete);
-        (status.head, _) = athlete.head().await?;
-        status.last_tick = store.last_heartbeat(&settings.athlete)?;
-        let login_needed = |service: Service| {
-            status.head.pause(service).is_some_and(|pause| pause.cause == PauseCause::LoginNeeded)
-        };
-        if let Some((secret, _)) = Vault::get(&athlete, SecretName::GarminLogin).await? {
-            let login = fitferry_garmin::Login::read(&secret).ok();
-            status.garmin = Some(Garmin {
-                kind: login.as_ref().map_or("unreadable", fitferry_garmin::Login::kind),
-                ok: login.is_some() && !login_needed(Service::Garmin),
-                ends: login.and_then(|login| login.ends()),
-            });
-        }
-        let strava = fitferry_strava::login::stored(&athlete).await;
-        if let Ok(Some(login)) = &strava {
-            status.strava = Some(Strava {
-                ok: !login_needed(Service::Strava) && login.scopes().has("activity:write"),
-                scopes: login.scopes().iter().map(str::to_owned).collect(),
-                app: login.app().client_id.clone(),
-                athlete: login.athlete().map(ToString::to_string),
-            });
-        }
-        status.counts = counts(&athlete, &status.head, now).await?;
-        if let Ok(Some(login)) = &strava {
-            // The head's copy is the last tick's, and other athletes may share the application.
-            status.head.budget = Some(store.view(&login.app_id(), now).await?);
-        }
-    }
-    if settings.secret(SecretKey::GarminApiKey)?.is_some() {
-        status.garmin = Some(Garmin { kind: "personal", ok: true, ends: None });
-    }
-    Ok(status)
-}
-
-/// Final states by the head, open ones by their rows: an open row may wait. A head that a run left behind
-/// when it died does not count.
-async fn counts(
-    athlete: &fitferry_store::AthleteStore,
-    head: &Head,
-    now: Timestamp,
-) -> Result<BTreeMap<Shown, u64>, CommandError> {
-    let kept = if head.dirty { athlete.count().await? } else { head.counts };
-    let mut counts: BTreeMap<Shown, u64> = Shown::ALL.iter().map(|shown| (*shown, 0)).collect();
-    for (state, shown) in [
-        (StateName::Published, Shown::Published),
-        (StateName::Skipped, Shown::Skipped),
-        (StateName::Rejected, Shown::Rejected),
-    ] {
-        counts.insert(shown, kept.get(state));
-    }
-    let open: Vec<Row> = athlete.open().await?.into_iter().map(|(row, _)| row).collect();
-    for row in &open {
-        *counts.entry(row.shown(head, now)).or_default() += 1;
-    }
-    Ok(counts)
-}
-
-fn to_json(status: &Status, athlete: &str, now: Timestamp) -> Value {
-    let time = |moment: Option<Timestamp>| json!(moment.map(|moment| moment.to_string()));
-    let counts: BTreeMap<&str, u64> =
-        status.counts.iter().map(|(shown, count)| (shown.key(), *count)).collect();
-    json!({
-        "athlete": athlete,
-        "logins": {
-            "garmin": {
-                "kind": status.garmin.as_ref().map(|garmin| garmin.kind),
-                "ok": status.garmin.as_ref().is_some_and(|garmin| garmin.ok),
-                "ends": time(status.garmin.as_ref().and_then(|garmin| garmin.ends)),
-            },
-            "strava": {
-                "ok": status.strava.as_ref().is_some_and(|strava| strava.ok),
-                "scopes": status.strava.as_ref().map(|strava| strava.scopes.clone()).unwrap_or_default(),
-                "app": status.strava.as_ref().map(|strava| strava.app.clone()),
-            },
-        },
-        "last_tick": time(status.last_tick),
-        "last_change": time(status.head.last_change),
-        "last_sweep": time(status.head.sweep.last_complete),
-        "garmin_link": status.head.link.on,
-        "counts": counts,
-        "budget": document::budget(status.head.budget.map(|view| view.seen_at(now))),
-        "next_due": time(status.head.next_due),
-    })
 }

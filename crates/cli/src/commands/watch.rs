@@ -1,22 +1,23 @@
 //! `fitferry watch`: ticks until stopped, a lost network or a paused service included.
 
+use fitferry_app::App;
+use fitferry_app::document;
+use fitferry_app::error::CommandError;
+use fitferry_app::outcome::Outcome;
 use fitferry_core::engine::report::{Report, Trouble};
-use fitferry_core::ports::Clock as _;
+use fitferry_core::ports::{Clock as _, PortError};
 use jiff::SignedDuration;
 
 use super::Context;
-use super::sync::{Narrator, Outcome, tell_notes};
-use crate::app::App;
+use super::sync::{Narrator, tell_notes};
 use crate::args::WatchArgs;
-use crate::document;
-use crate::error::CommandError;
 use crate::tables;
 
 /// A daemon has its next tick soon: it need not wait long for processing.
 const SETTLE: SignedDuration = SignedDuration::from_secs(10);
 
 pub async fn run(context: &Context, args: &WatchArgs) -> Result<u8, CommandError> {
-    let app = App::open(context.settings.clone())?;
+    let app = App::open(context.settings.clone()).await?;
     context.stop_with(&app.clock);
     let every = args.every.unwrap_or(app.settings.every).unsigned_abs();
     context.say.line(&format!("Watching, every {} s. Ctrl-C ends it.", every.as_secs_f64()));
@@ -31,6 +32,10 @@ pub async fn run(context: &Context, args: &WatchArgs) -> Result<u8, CommandError
                 tell(context, &app, &report, &mut said)?;
             }
             return Ok(signal.exit_code());
+        }
+        if let Some(trouble @ Trouble::Port(PortError::Moved { .. })) = &report.trouble {
+            // No later tick can do anything here.
+            return Err(trouble.into());
         }
         tell(context, &app, &report, &mut said)?;
         let spent = app.clock.monotonic().saturating_sub(began);

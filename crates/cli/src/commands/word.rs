@@ -1,16 +1,16 @@
 //! `fitferry retry` and `fitferry skip`: the user's word on one activity.
 
+use fitferry_app::App;
+use fitferry_app::document;
+use fitferry_app::error::CommandError;
 use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::{Row, State};
-use fitferry_core::ports::{Clock as _, Ledger as _};
+use fitferry_core::ports::{Clock as _, PortError};
 use serde_json::json;
 
 use super::Context;
 use super::show::not_known;
-use crate::app::App;
 use crate::args::{RetryArgs, SkipArgs};
-use crate::document;
-use crate::error::CommandError;
 
 /// What the user says.
 #[derive(Clone, Copy)]
@@ -28,14 +28,14 @@ pub async fn skip(context: &Context, args: &SkipArgs) -> Result<u8, CommandError
 }
 
 async fn say(context: &Context, ids: &[GarminId], word: Word) -> Result<u8, CommandError> {
-    let app = App::open(context.settings.clone())?;
+    let app = App::open(context.settings.clone()).await?;
     // All are looked up before the first is changed: a mistyped number changes nothing.
     for id in ids {
-        let (row, _) = app.athlete.get(*id).await?.ok_or_else(|| not_known(*id))?;
+        let (row, _) = app.store.ledger.get(*id).await?.ok_or_else(|| not_known(*id))?;
         apply(&mut row.clone(), word, app.clock.now())?;
     }
     let rows = app.under_lease(async |fence| write(&app, ids, word, fence).await).await?;
-    let (head, _) = app.athlete.head().await?;
+    let (head, _) = app.store.ledger.head().await?;
     let now = app.clock.now();
     if context.json {
         let activities: Vec<_> = rows.iter().map(|row| document::activity(row, &head, now)).collect();
@@ -61,7 +61,10 @@ async fn write(
     word: Word,
     fence: fitferry_core::ports::Fence,
 ) -> Result<Vec<Row>, CommandError> {
-    let (mut head, version) = app.athlete.head().await?;
+    let (mut head, version) = app.store.ledger.head().await?;
+    if let Some(to) = head.moved_to {
+        return Err(PortError::Moved { to }.into());
+    }
     // First the head: whatever dies in between, the next tick looks at the rows.
     head.next_due = None;
     head.dirty = true;
@@ -69,12 +72,12 @@ async fn write(
         head.clear_pauses();
         app.clear_budget_pauses().await?;
     }
-    app.athlete.put_head(version, &head, fence).await?;
+    app.store.ledger.put_head(version, &head, fence).await?;
     let mut rows = Vec::new();
     for id in ids {
-        let (mut row, version) = app.athlete.get(*id).await?.ok_or_else(|| not_known(*id))?;
+        let (mut row, version) = app.store.ledger.get(*id).await?.ok_or_else(|| not_known(*id))?;
         apply(&mut row, word, app.clock.now())?;
-        app.athlete.put(&row, version, fence).await?;
+        app.store.ledger.put(&row, version, fence).await?;
         rows.push(row);
     }
     Ok(rows)

@@ -13,14 +13,13 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use fitferry_app::error::{CommandError, Kind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use page::Page;
-
-use crate::error::{CommandError, Kind};
 
 /// How long a person has to answer.
 pub const PATIENCE: Duration = Duration::from_secs(5 * 60);

@@ -9,6 +9,7 @@ mod home;
 mod idle;
 mod kill;
 mod login;
+mod moved;
 mod secrets;
 mod turns;
 mod watch;

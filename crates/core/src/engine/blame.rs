@@ -43,8 +43,14 @@ impl Tick<'_> {
             | PortError::Down { service, .. }
             | PortError::Refused { service, .. } => *service,
             PortError::AppInactive { .. } | PortError::BudgetFull { .. } => Service::Strava,
-            // The row goes on in the next tick.
-            PortError::OutOfTime => return Ok(()),
+            // The row goes on in the next tick. A list that could not be read is work left all the same.
+            PortError::OutOfTime => {
+                if service == Service::Garmin {
+                    self.trouble.insert(service, error);
+                }
+                return Ok(());
+            }
+            PortError::Moved { .. } => return Err(Halt::Port(error)),
             PortError::Busy => return Err(Halt::Busy),
             PortError::Store(error) => return Err(Halt::Store(error.clone())),
         };
@@ -99,9 +105,11 @@ impl Tick<'_> {
             }
             PortError::BudgetFull { until } => (PauseCause::Budget, Some(on_our_clock(*until))),
             PortError::Down { .. } => (PauseCause::Down, after(next_rung())),
-            PortError::Refused { .. } | PortError::OutOfTime | PortError::Busy | PortError::Store(_) => {
-                (PauseCause::Error, after(next_rung()))
-            }
+            PortError::Refused { .. }
+            | PortError::OutOfTime
+            | PortError::Moved { .. }
+            | PortError::Busy
+            | PortError::Store(_) => (PauseCause::Error, after(next_rung())),
         };
         let key = self.ports.source.own_key().filter(|_| service == Service::Garmin);
         Pause { cause, until, what: error.detail(), key }

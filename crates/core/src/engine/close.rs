@@ -66,6 +66,7 @@ impl Tick<'_> {
             started: self.started,
             finished: now,
             dry_run: false,
+            worked: self.fence.is_some(),
             listed: self.listed.len(),
             new: self.new,
             waiting,

@@ -307,6 +307,9 @@ impl<'a> Tick<'a> {
         self.head_kept = head.clone();
         self.head = head;
         self.head_version = version;
+        if let Some(to) = &self.head.moved_to {
+            return Err(Halt::Port(PortError::Moved { to: to.clone() }));
+        }
         Ok(())
     }
 

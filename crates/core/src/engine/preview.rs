@@ -41,6 +41,7 @@ pub async fn preview(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Rep
         started,
         finished: now,
         dry_run: true,
+        worked: false,
         listed: preview.listed.len(),
         new: preview.unknown.len(),
         rows: Vec::new(),
@@ -77,6 +78,9 @@ impl Preview<'_> {
     async fn work(&mut self) -> Result<(), Trouble> {
         let store = |error| Trouble::Port(PortError::Store(error));
         (self.head, _) = self.ports.ledger.head().await.map_err(store)?;
+        if let Some(to) = &self.head.moved_to {
+            return Err(Trouble::Port(PortError::Moved { to: to.clone() }));
+        }
         require_logins(self.ports).await.map_err(port)?;
         self.open = self.ports.ledger.open().await.map_err(store)?.into_iter().map(|(row, _)| row).collect();
         let now = self.ports.clock.now();

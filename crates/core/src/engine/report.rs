@@ -17,6 +17,8 @@ pub struct Report {
     pub started: Timestamp,
     pub finished: Timestamp,
     pub dry_run: bool,
+    /// The lease was taken: it was no idle tick.
+    pub worked: bool,
     /// Activities on the pages that were read, and how many of them were new.
     pub listed: usize,
     pub new: usize,

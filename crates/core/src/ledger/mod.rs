@@ -49,6 +49,20 @@ pub enum State {
     },
 }
 
+impl State {
+    /// How far an activity has come, for two ledgers that both know it: what is on Strava, or may be, is never
+    /// forgotten for what is merely wanted.
+    pub fn progress(&self) -> u8 {
+        match self {
+            State::Wanted => 0,
+            State::Skipped { .. } | State::Rejected { .. } => 1,
+            State::Submitting { .. } => 2,
+            State::Submitted { .. } => 3,
+            State::Published { .. } => 4,
+        }
+    }
+}
+
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $key:literal,)* }) => {
         $(#[$doc])*

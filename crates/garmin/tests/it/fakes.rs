@@ -75,6 +75,10 @@ pub(crate) struct FakeVault {
 }
 
 impl FakeVault {
+    pub(crate) fn empty(story: Story) -> FakeVault {
+        FakeVault { story, items: Mutex::default(), frozen: Mutex::default(), full: AtomicBool::new(false) }
+    }
+
     pub(crate) fn put(&self, name: SecretName, secret: &SecretString) {
         let version = self.version(name);
         let item = (secret.expose_secret().to_owned(), Version(version.0 + 1));
@@ -143,6 +147,12 @@ pub(crate) struct FakeLease {
     pub(crate) taken_by_another: AtomicBool,
 }
 
+impl FakeLease {
+    pub(crate) fn free(story: Story) -> FakeLease {
+        FakeLease { story, held: AtomicBool::new(false), taken_by_another: AtomicBool::new(false) }
+    }
+}
+
 #[async_trait]
 impl Lease for FakeLease {
     async fn take(&self, _until: Timestamp) -> Result<Option<Fence>, StoreError> {
@@ -198,28 +208,13 @@ impl Stage {
         let story = Story::default();
         let clock = Arc::new(FakeClock { now: Mutex::new(noon()), slept: Mutex::default() });
         let server = Server::start(story.clone(), clock.clone(), answer).await;
-        let vault = Arc::new(FakeVault {
-            story: story.clone(),
-            items: Mutex::default(),
-            frozen: Mutex::default(),
-            full: AtomicBool::new(false),
-        });
+        let vault = Arc::new(FakeVault::empty(story.clone()));
         if let Some(login) = login {
             vault.put(SecretName::GarminLogin, &login.write());
         }
-        let lease = Arc::new(FakeLease {
-            story: story.clone(),
-            held: AtomicBool::new(false),
-            taken_by_another: AtomicBool::new(false),
-        });
+        let lease = Arc::new(FakeLease::free(story.clone()));
         let meter = Arc::new(Meter::default());
-        // The provider is one for the process; all tests install the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
+        let http = http();
         let at = |path: &str| server.url.join(path).unwrap();
         let endpoints = Endpoints { personal: at("personal"), api: at("api"), auth: at("auth") };
         let client = GarminClient::new(
@@ -233,6 +228,12 @@ impl Stage {
         );
         Stage { story, server, endpoints, http, vault, lease, clock, meter, client }
     }
+}
+
+pub(crate) fn http() -> reqwest::Client {
+    // The provider is one for the process; all tests install the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
 pub(crate) const KEY: &str = "the-personal-api-key";

@@ -3,7 +3,7 @@
 //! Two hosts serve the same data: the Personal API and the apps' API (dossier garmin.md §0). They differ in the
 //! bearer that they accept and in a few paths that only the apps' host has.
 //!
-//! Not here: signing in with a password or a browser, which is Garmin's SSO host.
+//! Signing in with a password or a browser is the third host's matter (`sso`).
 
 mod activity;
 mod archive;
@@ -11,6 +11,7 @@ mod download;
 mod json;
 mod list;
 mod routes;
+pub mod sso;
 mod tokens;
 mod types;
 
@@ -23,6 +24,7 @@ pub use archive::{Entry, archive};
 pub(crate) use download::NotHandedOut;
 pub use download::Parcel;
 pub use list::{BadQuery, ListQuery};
+use sso::Sso;
 pub use tokens::{DiPair, Tier, Tokens};
 pub use types::{numbers as type_numbers, parent_key};
 
@@ -32,12 +34,33 @@ pub const ATHLETE: u64 = 1_000_001;
 /// The Personal API key that [`Garmin::default`] comes with.
 pub const API_KEY: &str = "sandbox-garmin-personal-api-key";
 
+/// One of Garmin's two separate worlds of accounts (dossier garmin.md §1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Region {
+    /// `garmin.com`
+    #[default]
+    World,
+    /// `garmin.cn`
+    China,
+}
+
+impl Region {
+    pub fn domain(self) -> &'static str {
+        match self {
+            Region::World => "garmin.com",
+            Region::China => "garmin.cn",
+        }
+    }
+}
+
 /// Garmin's half of the world.
 #[derive(Clone, Debug)]
 pub struct Garmin {
     pub athletes: BTreeMap<u64, GarminAthlete>,
     pub activities: BTreeMap<u64, GarminActivity>,
     pub tokens: Tokens,
+    /// Who may sign in, and how.
+    pub sso: Sso,
     /// Requests to the data hosts that are let through; `None`: all.
     pub limiter: Option<Limiter>,
     /// The largest `limit` that a list request may name.
@@ -105,6 +128,7 @@ impl Default for Garmin {
             athletes: BTreeMap::from([(ATHLETE, athlete)]),
             activities: BTreeMap::new(),
             tokens,
+            sso: Sso::default(),
             limiter: None,
             list_limit_max: 1000,
             empty_page_is_204: false,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::json::{JSON, api_error, not_found};
 use super::tokens::{DiPair, Tier};
-use super::{Garmin, ListQuery, types};
+use super::{Garmin, ListQuery, sso, types};
 use crate::faults;
 use crate::message::{Reply, Request};
 use crate::rng::Rng;
@@ -23,6 +23,10 @@ impl Garmin {
         rng: &mut Rng,
     ) -> Reply {
         match (service, route) {
+            (Service::GarminSso, _) => {
+                let Garmin { sso, tokens, .. } = self;
+                sso::Desk { sso, tokens, now, rng }.answer(request)
+            }
             (Service::GarminPersonal, Route::GarminPersonalToken) => self.personal_token(request, now, rng),
             (Service::GarminAuth, Route::GarminDiToken) => self.di_token(request, now, rng),
             (Service::GarminPersonal, _) => self.data(Tier::Personal, route, request, now),

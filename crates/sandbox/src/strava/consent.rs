@@ -11,6 +11,7 @@ use url::Url;
 
 use super::{Refusal, Strava};
 use crate::message::{Fields, Reply, Request};
+use crate::page::{escape, page};
 use crate::rng::Rng;
 
 const SCOPES: &[(&str, &str)] = &[
@@ -132,43 +133,24 @@ impl Strava {
         .iter()
         .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escape(value)))
         .collect();
-        format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>Authorize {app} | Strava (sandbox)</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-             <h1>Authorize {app} to connect to Strava</h1>\n\
+        let body = format!(
+            "<h1>Authorize {app} to connect to Strava</h1>\n\
              <p>Signed in as {athlete}. This is the sandbox's Strava, not the real one.</p>\n\
              <form method=\"post\" action=\"/oauth/authorize\">\n{hidden}\
              <p>{app} will be able to:</p>\n<ul>\n{boxes}</ul>\n\
-             <button type=\"submit\" name=\"decision\" value=\"authorize\" id=\"authorize\">Authorize</button>\n\
+             <button type=\"submit\" name=\"decision\" value=\"authorize\" id=\"authorize\" class=\"main\">\
+             Authorize</button>\n\
              <button type=\"submit\" name=\"decision\" value=\"cancel\" id=\"cancel\">Cancel</button>\n\
-             </form>\n</main>\n</body>\n</html>\n",
+             </form>\n",
             app = escape(app),
             athlete = escape(athlete),
-        )
+        );
+        page(&format!("Authorize {app} | Strava (sandbox)"), "#d94f00", "", &body)
     }
 }
-
-const STYLE: &str = "\
-    :root{color-scheme:light dark;--back:#f4f4f2;--card:#fff;--ink:#222;--soft:#6b6b6b;--line:#bbb}\
-    @media(prefers-color-scheme:dark){:root{--back:#161615;--card:#222221;--ink:#ececea;--soft:#a3a3a0;--line:#555}}\
-    *{box-sizing:border-box}\
-    body{font:16px/1.5 system-ui,sans-serif;background:var(--back);color:var(--ink);margin:0;padding:1.25rem}\
-    main{max-width:36rem;margin:min(4rem,6vh) auto;padding:2rem;background:var(--card);border-radius:8px;\
-    overflow-wrap:anywhere}\
-    h1{font-size:1.4rem;line-height:1.3;margin-top:0}ul{list-style:none;padding:0}li{margin:.5rem 0}\
-    label{display:flex;gap:.6rem}input[type=checkbox]{flex:none;width:1.1rem;height:1.1rem;margin:.2rem 0 0;\
-    accent-color:#d94f00}small{color:var(--soft)}\
-    button{font:inherit;margin:.5rem .5rem 0 0;padding:.5rem 1.2rem;border:1px solid var(--line);border-radius:4px;\
-    background:transparent;color:inherit}\
-    #authorize{background:#d94f00;border-color:#d94f00;color:#fff}";
 
 fn leave(asked: &Asked, fields: &[(&str, &str)]) -> Reply {
     let mut target = asked.redirect.clone();
     target.query_pairs_mut().extend_pairs(fields);
     Reply::redirect(302, target.as_str())
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

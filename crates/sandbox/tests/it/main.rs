@@ -12,5 +12,9 @@ mod limits;
 mod listing;
 mod oauth;
 mod recorded;
+<<<<<<< HEAD
 mod skins;
+=======
+mod sso;
+>>>>>>> main
 mod worlds;

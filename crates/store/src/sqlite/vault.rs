@@ -11,9 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::Fault;
 use super::ledger::{next_version, version_of};
 use super::{AthleteStore, locked};
-
-/// A secret, and the version that a writer must name.
-pub(super) type Secret = (SecretString, Version);
+use crate::secret::Secret;
 
 #[async_trait]
 impl Vault for AthleteStore {

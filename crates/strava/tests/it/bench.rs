@@ -167,6 +167,7 @@ pub(crate) fn nowhere() -> (TcpSocket, Url) {
 pub(crate) fn name(error: &PortError) -> String {
     match error {
         PortError::LoginNeeded { .. } => "login needed".to_owned(),
+        PortError::Moved { .. } => "moved".to_owned(),
         PortError::Misconfigured { .. } => "misconfigured".to_owned(),
         PortError::Limited { until, .. } => {
             format!("limited until {}", until.map_or("?".to_owned(), |until| until.to_string()))
