@@ -14,6 +14,7 @@ use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::Shown;
 use jiff::SignedDuration;
 use jiff::civil::Date;
+use secrecy::SecretString;
 
 /// Carries your activities from Garmin Connect to Strava: the original file, once
 #[derive(Debug, Parser)]
@@ -120,6 +121,9 @@ pub enum LoginService {
 /// It is taken from FITFERRY_GARMIN__API_KEY (or the file that
 /// FITFERRY_GARMIN__API_KEY_FILE names), from Garmin's own
 /// GARMIN_PERSONAL_API_KEY or key file, and else asked for.
+///
+/// Where Garmin gives no key, sign in on its own page with --browser. A password
+/// is tried once; after a block by Garmin not again for hours.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
@@ -127,17 +131,38 @@ pub enum LoginService {
 Examples:
   fitferry login garmin
   fitferry login garmin --api-key-stdin --key-ends 2027-10-31 < key.txt
-  fitferry login garmin --import ~/.garminconnect/garmin_tokens.json"
+  fitferry login garmin --browser
+  fitferry login garmin --ticket -
+  fitferry login garmin --email me@example.org
+  fitferry login garmin --import ~/.garminconnect"
 )]
 pub struct LoginGarminArgs {
     /// Read the key from standard input
-    #[arg(long, conflicts_with = "import")]
+    #[arg(long, group = "way")]
     pub api_key_stdin: bool,
     /// When the key ends: a date, or a number of days from today
-    #[arg(long, value_name = "DATE", value_parser = key_ends, conflicts_with = "import")]
+    #[arg(long, value_name = "DATE", value_parser = key_ends,
+        conflicts_with_all = ["browser", "ticket", "email", "import"])]
     pub key_ends: Option<KeyEnds>,
-    /// Take over the login in another tool's token file
-    #[arg(long, value_name = "PATH")]
+    /// Sign in on Garmin's page, in a browser window that is opened for it
+    #[arg(long, group = "way")]
+    pub browser: bool,
+    /// Take the ticket that Garmin's page ends with: its address, its text or the ticket alone, `-` from
+    /// standard input
+    #[arg(long, value_name = "TICKET", group = "way")]
+    pub ticket: Option<SecretString>,
+    /// Sign in with the password of this account
+    #[arg(long, value_name = "ADDRESS", group = "way")]
+    pub email: Option<String>,
+    /// Read the password from standard input
+    #[arg(long, conflicts_with_all = ["api_key_stdin", "key_ends", "browser", "ticket", "import"])]
+    pub password_stdin: bool,
+    /// Garmin's code, should it want one, `-` from standard input after the password
+    #[arg(long, value_name = "CODE",
+        conflicts_with_all = ["api_key_stdin", "key_ends", "browser", "ticket", "import"])]
+    pub mfa_code: Option<SecretString>,
+    /// Take over the login in another tool's file, or in its folder
+    #[arg(long, value_name = "PATH", group = "way")]
     pub import: Option<PathBuf>,
 }
 
