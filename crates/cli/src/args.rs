@@ -72,6 +72,7 @@ pub enum Color {
 pub enum Command {
     Demo(DemoArgs),
     Login(LoginArgs),
+    Logout(LogoutArgs),
     Sync(SyncArgs),
     Watch(WatchArgs),
     Status(StatusArgs),
@@ -206,6 +207,23 @@ pub struct LoginStravaArgs {
     /// Replace the login even if it is another athlete's
     #[arg(long)]
     pub yes: bool,
+}
+
+/// Forget a login
+///
+/// The login is gone from here also when the service cannot be reached. Strava
+/// is told that the application's access ends.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct LogoutArgs {
+    #[arg(value_name = "SERVICE")]
+    pub service: LogoutService,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogoutService {
+    Garmin,
+    Strava,
 }
 
 /// Carry over what is new

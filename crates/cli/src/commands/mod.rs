@@ -8,6 +8,7 @@ pub mod demo;
 pub mod login;
 pub mod login_garmin;
 pub mod login_strava;
+pub mod logout;
 pub mod show;
 pub mod status;
 pub mod store;
@@ -117,6 +118,7 @@ pub fn needs_settings(command: &Command) -> bool {
     match command {
         Command::Demo(_) | Command::Config(_) | Command::Completions(_) => false,
         Command::Login(_)
+        | Command::Logout(_)
         | Command::Sync(_)
         | Command::Watch(_)
         | Command::Status(_)
@@ -145,6 +147,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
             LoginService::Garmin(args) => login_garmin::run(context, args).await,
             LoginService::Strava(args) => login_strava::run(context, args).await,
         },
+        Command::Logout(args) => logout::run(context, args.service).await,
         Command::Sync(args) => sync::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
         Command::Status(_) => status::run(context).await,

@@ -5,10 +5,17 @@
 
 mod away;
 mod demo;
+#[path = "../../../browser/tests/it/hand.rs"]
+#[expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+#[expect(dead_code, reason = "the browser's own tests do more with it")]
+mod hand;
 mod home;
 mod idle;
 mod kill;
 mod login;
+mod login_garmin;
+mod login_in_browser;
+mod logout;
 mod secrets;
 mod turns;
 mod watch;

@@ -121,8 +121,10 @@ mod tests {
     #[test]
     fn garmins_own_wait_counts_where_it_is_longer() {
         let account = Account::of(Domain::Com, "a@example.org");
-        let blocked =
-            |seconds| { let asked = Some(Duration::from_secs(seconds)); CoolDowns::default().blocked(&account, noon(), asked, &Timing::default()) };
+        let blocked = |seconds| {
+            let asked = Some(Duration::from_secs(seconds));
+            CoolDowns::default().blocked(&account, noon(), asked, &Timing::default())
+        };
         assert_eq!(blocked(14), noon() + FIRST);
         assert_eq!(blocked(3 * 3600), noon() + SignedDuration::from_hours(3));
         assert_eq!(blocked(48 * 3600), noon() + SignedDuration::from_hours(48));

@@ -47,6 +47,8 @@ pub(super) fn blocked(until: Timestamp, why: Option<&str>) -> CommandError {
     );
     match why {
         Some(why) => error.caused_by(why),
-        None => error.caused_by("this account is cooling down after an earlier block, and Garmin was not asked"),
+        None => {
+            error.caused_by("this account is cooling down after an earlier block, and Garmin was not asked")
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) const KEY: Wanted = Wanted {
 };
 
 /// Where a person makes a key (dossier garmin.md §0.1).
-pub(super) const KEYS_PAGE: &str = "https://connect.garmin.com/app/settings/personalApiToken";
+pub const KEYS_PAGE: &str = "https://connect.garmin.com/app/settings/personalApiToken";
 
 pub(super) async fn key(context: &Context, args: &LoginGarminArgs) -> Result<Login, CommandError> {
     let key = find_or_ask(context, args).await?;

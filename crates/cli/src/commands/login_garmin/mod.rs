@@ -26,6 +26,7 @@ use super::Context;
 use super::login::{Outcome, finish};
 use crate::args::LoginGarminArgs;
 
+pub use key::KEYS_PAGE;
 #[cfg(test)]
 pub use refusal::every_error;
 

@@ -102,13 +102,8 @@ pub fn every_error() -> Vec<CommandError> {
 
     let needed = CommandError::from(fitferry_core::tokens::no_login(Service::Garmin));
     let down = Failure::from(PortError::Down { service: Service::Garmin, status: None, what: String::new() });
-    let troubles = [
-        Trouble::Locked,
-        Trouble::TooManyTries,
-        Trouble::Disabled,
-        Trouble::PasswordReset,
-        Trouble::Problem,
-    ];
+    let troubles =
+        [Trouble::Locked, Trouble::TooManyTries, Trouble::Disabled, Trouble::PasswordReset, Trouble::Problem];
     let mut said: Vec<SsoError> = troubles.map(SsoError::Account).into();
     said.extend([
         SsoError::WrongPassword,

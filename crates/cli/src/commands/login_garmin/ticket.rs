@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn an_answer_over_several_lines_is_read_to_its_end() {
-        let lines = ["{\n", "\"serviceTicketId\": \"ST-1-a-sso\",\n", "\"serviceURL\": \"https://x.test\"}\n"];
+        let lines =
+            ["{\n", "\"serviceTicketId\": \"ST-1-a-sso\",\n", "\"serviceURL\": \"https://x.test\"}\n"];
         let mut text = String::new();
         for (line, expected) in lines.iter().zip([false, false, true]) {
             text.push_str(line);
