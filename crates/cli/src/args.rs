@@ -80,6 +80,7 @@ pub enum Command {
     Show(ShowArgs),
     Retry(RetryArgs),
     Skip(SkipArgs),
+    Doctor(DoctorArgs),
     Aws(AwsArgs),
     Store(StoreArgs),
     Config(ConfigArgs),
@@ -298,6 +299,14 @@ pub struct SkipArgs {
     #[arg(value_name = "GARMIN_ID", value_parser = garmin_id, required = true)]
     pub ids: Vec<GarminId>,
 }
+
+/// Check everything, and say what to do about it
+///
+/// Configuration, files and who may read them, both logins, clocks, limits and
+/// the ledger. Asks each service once. Ends with 1 where something was found.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct DoctorArgs {}
 
 /// Hand over to the function on AWS
 #[derive(Debug, Args)]

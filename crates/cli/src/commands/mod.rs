@@ -5,6 +5,7 @@ pub mod aws;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod login;
 pub mod login_garmin;
 pub mod login_strava;
@@ -116,7 +117,7 @@ impl Context {
 /// Whether a command acts by the configuration; the others must work where it is wrong.
 pub fn needs_settings(command: &Command) -> bool {
     match command {
-        Command::Demo(_) | Command::Config(_) | Command::Completions(_) => false,
+        Command::Demo(_) | Command::Doctor(_) | Command::Config(_) | Command::Completions(_) => false,
         Command::Login(_)
         | Command::Logout(_)
         | Command::Sync(_)
@@ -161,6 +162,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
         Command::Store(args) => match &args.action {
             StoreAction::Copy(args) => store::copy(context, args).await,
         },
+        Command::Doctor(_) => doctor::run(context).await,
         Command::Config(args) => config::run(context, args.action),
         Command::Completions(args) => completions::run(context, args),
     }

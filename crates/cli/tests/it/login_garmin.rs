@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fitferry_sandbox::garmin::sso::{Block, BlockForm, EMAIL, Mfa, PASSWORD, SsoUser, Standing};
 use fitferry_sandbox::garmin::{self, Region};
-use fitferry_sandbox::{Fault, Options, Route, Service, What, When};
+use fitferry_sandbox::{Fault, Options, Reply, Route, Service, What, When};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -318,13 +318,20 @@ fn a_login_whose_ticket_is_spent_outlives_an_outage_of_garmins_data() {
 }
 
 #[test]
-fn a_login_that_garmins_data_hosts_refuse_gives_way_to_the_one_before() {
+fn a_login_that_garmin_takes_back_at_once_gives_way_to_the_one_before() {
     let home = Home::signed_in(world(), Options::default());
     let embed = format!("{}/sso/embed", home.sandbox.url(Service::GarminSso));
-    home.world().garmin.tokens.no_bearer_is_active = true;
+    let refusal = Reply::json(400, "application/json", &json!({"error": "invalid_grant"}));
+    {
+        let mut world = home.world();
+        world.garmin.tokens.no_bearer_is_active = true;
+        // The first is the ticket's.
+        let what = What::Answer(refusal);
+        world.faults.push(Fault { route: Route::GarminDiToken, when: When::Nth(2), what });
+    }
     let ticket = home.world().garmin_ticket(&embed, home.sandbox.clock().now());
-    let ran = home.run_with(&["login", "garmin", "--ticket", "-", "--json"], &ticket);
-    assert_ne!(ran.exit, Some(0), "{ran:?}");
+    refused(&home.run_with(&["login", "garmin", "--ticket", "-", "--json"], &ticket), 3, "login_refused");
+    assert_eq!(garmin_login(&home)["kind"], "personal");
     home.world().garmin.tokens.no_bearer_is_active = false;
     home.sync(0);
 }

@@ -5,6 +5,7 @@
 
 mod away;
 mod demo;
+mod doctor;
 #[path = "../../../browser/tests/it/hand.rs"]
 #[expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 #[expect(dead_code, reason = "the browser's own tests do more with it")]
@@ -18,5 +19,6 @@ mod login_in_browser;
 mod logout;
 mod secrets;
 mod turns;
+mod vault;
 mod watch;
 mod word;
