@@ -79,6 +79,8 @@ struct State {
     stroke: Option<Stroke>,
     has_renewed: bool,
     lease: Option<u64>,
+    /// The one that asks Garmin for new tokens.
+    renewer: Option<i32>,
     pids: Vec<i32>,
     killed: usize,
     /// Somebody has been served with the new tokens, so they are kept.
@@ -89,11 +91,15 @@ impl Killer {
     fn hears(&self, event: &RequestEvent) {
         let mut state = self.0.lock().unwrap();
         let Some(stroke) = state.stroke else { return };
+        if event.request.route == Route::GarminDiToken && event.phase == Phase::Before {
+            // It holds the lease meanwhile, and nobody else does.
+            state.renewer = state.lease.and_then(holder);
+        }
         if stroke.is_at(event, state.has_renewed) {
             state.stroke = None;
             let victims = match stroke {
                 Stroke::All => state.pids.clone(),
-                _ => state.lease.and_then(holder).into_iter().collect(),
+                _ => state.renewer.into_iter().collect(),
             };
             state.strike(&victims);
         }
@@ -144,13 +150,13 @@ fn of_twenty_processes_one_renews_and_no_login_is_lost_but_in_the_one_moment_tha
     let home = Home::signed_in(world(), options);
     sign_in(&home);
     home.sync(0);
-    let (mut killed, mut lost) = (0, 0);
+    let (mut struck, mut lost) = (0, 0);
     for round in 0..ROUNDS {
         let stroke = Stroke::ALL[round % Stroke::ALL.len()];
         let mark = home.mark();
         let processes = one_round(&home, &killer, stroke, round);
         let state = std::mem::take(&mut *killer.0.lock().unwrap());
-        killed += state.killed;
+        struck += usize::from(state.killed > 0);
         let renewals: Vec<Option<u16>> = home.sandbox.log()[mark..]
             .iter()
             .filter(|seen| seen.route == Route::GarminDiToken)
@@ -175,8 +181,8 @@ fn of_twenty_processes_one_renews_and_no_login_is_lost_but_in_the_one_moment_tha
         lost += 1;
         sign_in(&home);
     }
-    println!("killed {killed}, lost {lost}");
-    assert!(killed >= ROUNDS / 2, "only {killed} were killed");
+    let strokes = ROUNDS - ROUNDS.div_ceil(Stroke::ALL.len());
+    assert!(struck >= strokes * 3 / 4, "somebody was killed in {struck} rounds only");
     let moments = ROUNDS.div_ceil(Stroke::ALL.len()) * 3;
     assert!(lost <= moments, "{lost} logins were lost, and the moment was hit {moments} times at most");
 }
