@@ -6,6 +6,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod init;
 pub mod login;
 pub mod login_garmin;
 pub mod login_strava;
@@ -44,7 +45,7 @@ pub struct Context {
     pub out: Out,
     pub say: Say,
     /// Told of a signal, where a command ends by itself.
-    stops: Mutex<Option<Arc<SystemClock>>>,
+    stops: Arc<Mutex<Option<Arc<SystemClock>>>>,
 }
 
 impl Context {
@@ -61,7 +62,21 @@ impl Context {
             quiet: global.quiet,
             out: Out::default(),
             say: Say::new(global.quiet),
-            stops: Mutex::new(None),
+            stops: Arc::default(),
+        }
+    }
+
+    /// The same under another configuration; its document is the first one's to print.
+    pub fn over(&self, settings: Settings) -> Context {
+        Context {
+            settings,
+            asked: self.asked.clone(),
+            environment: self.environment.clone(),
+            json: self.json,
+            quiet: self.quiet,
+            out: Out::default(),
+            say: Say::new(self.quiet),
+            stops: self.stops.clone(),
         }
     }
 
@@ -119,6 +134,7 @@ pub fn needs_settings(command: &Command) -> bool {
     match command {
         Command::Demo(_) | Command::Doctor(_) | Command::Config(_) | Command::Completions(_) => false,
         Command::Login(_)
+        | Command::Init(_)
         | Command::Logout(_)
         | Command::Sync(_)
         | Command::Watch(_)
@@ -148,6 +164,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
             LoginService::Garmin(args) => login_garmin::run(context, args).await,
             LoginService::Strava(args) => login_strava::run(context, args).await,
         },
+        Command::Init(args) => init::run(context, args).await,
         Command::Logout(args) => logout::run(context, args.service).await,
         Command::Sync(args) => sync::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,

@@ -12,6 +12,7 @@ mod doctor;
 mod hand;
 mod home;
 mod idle;
+mod init;
 mod kill;
 mod login;
 mod login_garmin;

@@ -35,7 +35,7 @@ pub async fn run(context: &Context, args: &LoginGarminArgs) -> Result<u8, Comman
     finish(context, Service::Garmin, outcome)
 }
 
-async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, CommandError> {
+pub async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, CommandError> {
     let (app, proven) = if let Some(path) = &args.import {
         try_first(context, import::read(context, path)?).await?
     } else if args.browser {
