@@ -68,7 +68,8 @@ fn no_help_text_names_a_command_that_is_absent() {
             .filter_map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next())
             .filter(|word| !word.is_empty());
         for word in named {
-            let prose = ["there"].contains(&word);
+            // A table of that name may stand before another store.
+            let prose = ["there", "sqlite"].contains(&word);
             assert!(prose || known.iter().any(|name| name == word), "`fitferry {word}` in:\n{text}");
         }
         for absent in ["backfill", "export", "rules", "dashboard"] {
