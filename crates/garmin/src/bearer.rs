@@ -68,15 +68,16 @@ pub(crate) fn renew_at(issued: Option<Timestamp>, exp: Timestamp) -> Timestamp {
 
 impl Bearer {
     pub(crate) fn of_key(login: &PersonalLogin, issued: Issued) -> Bearer {
+        let login = Login::Personal(login.clone());
         Bearer {
             tier: Tier::Personal,
-            domain: login.domain,
+            domain: login.domain(),
             token: issued.token,
             exp: issued.exp,
             renew_at: issued.renew_at,
             skew: issued.skew,
-            of: Login::Personal(login.clone()).fingerprint(),
-            login_ends: Login::Personal(login.clone()).ends(),
+            of: login.fingerprint(),
+            login_ends: login.ends(),
         }
     }
 

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use crate::bearer::renew_at;
 use crate::client::with_native_headers;
@@ -112,20 +113,8 @@ pub(crate) async fn refresh(
         ("client_id", &client_id),
         ("refresh_token", pair.refresh.expose_secret()),
     ];
-    let request = with_native_headers(transport.http.post(url))
-        .basic_auth(&client_id, Some(""))
-        .header(ACCEPT, "application/json")
-        .header(CACHE_CONTROL, "no-cache")
-        .form(&form);
-    let reply = transport
-        .send(Outgoing {
-            request,
-            counted: Counted::Token,
-            timeout: TOKEN_TIMEOUT,
-            body_bytes_max: TOKEN_BYTES_MAX,
-            hidden: vec![pair.refresh.clone(), pair.access.clone()],
-        })
-        .await?;
+    let hidden = vec![pair.refresh.clone(), pair.access.clone()];
+    let reply = ask(transport, url, "application/json", &client_id, &form, hidden).await?;
     if matches!(reply.status, 400 | 401) && is_refusal(&reply) {
         return Err(login_needed(&reply, refusal(&reply, login.domain)));
     }
@@ -158,20 +147,8 @@ pub(crate) async fn ticket(
         ("grant_type", GRANT),
         ("service_url", service),
     ];
-    let request = with_native_headers(transport.http.post(url))
-        .basic_auth(client_id, Some(""))
-        .header(ACCEPT, "application/json,text/html;q=0.9,*/*;q=0.8")
-        .header(CACHE_CONTROL, "no-cache")
-        .form(&form);
-    let reply = transport
-        .send(Outgoing {
-            request,
-            counted: Counted::Token,
-            timeout: TOKEN_TIMEOUT,
-            body_bytes_max: TOKEN_BYTES_MAX,
-            hidden: vec![ticket.clone()],
-        })
-        .await?;
+    let accept = "application/json,text/html;q=0.9,*/*;q=0.8";
+    let reply = ask(transport, url, accept, client_id, &form, vec![ticket.clone()]).await?;
     match reply.status {
         // A web page is a block of the network and says nothing about the ticket.
         400..=407 | 409..=426 | 428 | 430..=499 if !reply.is_html() => {
@@ -179,6 +156,24 @@ pub(crate) async fn ticket(
         }
         _ => read_pair(transport, &reply, None).map(Redeemed::Pair),
     }
+}
+
+/// One request to the token endpoint of the Connect API, as its own apps make it.
+async fn ask(
+    transport: Transport<'_>,
+    url: Url,
+    accept: &'static str,
+    client_id: &str,
+    form: &[(&str, &str)],
+    hidden: Vec<SecretString>,
+) -> Result<Reply, Failure> {
+    let request = with_native_headers(transport.http.post(url))
+        .basic_auth(client_id, Some(""))
+        .header(ACCEPT, accept)
+        .header(CACHE_CONTROL, "no-cache")
+        .form(form);
+    let (counted, timeout, body_bytes_max) = (Counted::Token, TOKEN_TIMEOUT, TOKEN_BYTES_MAX);
+    transport.send(Outgoing { request, counted, timeout, body_bytes_max, hidden }).await
 }
 
 /// The pair of a good answer; `old` is the one that it follows.

@@ -21,6 +21,9 @@ use crate::metrics;
 /// The next tick is a minute away: this one need not wait long for processing.
 const SETTLE: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long it may take to hand over the answer.
+const ANSWER: Duration = Duration::from_millis(300);
+
 /// What lives as long as the process.
 #[derive(Default)]
 pub struct Handler {
@@ -81,11 +84,11 @@ impl Handler {
         }
     }
 
-    /// Lambda's deadline on our monotonic clock.
+    /// Lambda's deadline on our monotonic clock, a little early, so that the answer still gets out.
     fn until(&self, deadline_ms: u64, now: Timestamp) -> Option<Duration> {
         let deadline = Timestamp::from_millisecond(i64::try_from(deadline_ms).ok()?).ok()?;
         let left = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
-        Some(self.clock.monotonic().saturating_add(left))
+        Some(self.clock.monotonic().saturating_add(left.saturating_sub(ANSWER)))
     }
 }
 

@@ -13,6 +13,8 @@ use fitferry_app::error::CommandError;
 use fitferry_app::store::Store;
 use fitferry_core::ports::{PutError, SecretName, Vault, Version};
 use fitferry_core::tokens::RotatingLogin;
+use fitferry_store::aws::{Aws, connect};
+use fitferry_store::secretsmanager::SecretsManagerVault;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -51,7 +53,11 @@ pub async fn push_credentials(context: &Context, args: &PushCredentialsArgs) -> 
     }
     let desk = App::open(context.settings.clone()).await?;
     let logins = Logins::read(&*desk.store.vault).await?;
-    let cloud = cloud(context, args, table).await?;
+    let clock = Arc::new(SystemClock::default());
+    let aws = connect(clock.clone()).await?;
+    let there = context.settings.over(args.to.clone(), args.vault.clone());
+    let store = Store::in_the_cloud(&aws, table, &there).await?;
+    let cloud = App::over(there, store, clock)?;
     let vault = logins_go_to(context, args, &cloud).await?;
     if !args.yes && !agrees(context, args, &logins, &vault).await? {
         return Err(CommandError::usage(
@@ -68,7 +74,7 @@ pub async fn push_credentials(context: &Context, args: &PushCredentialsArgs) -> 
         // The lease kept everybody else from the logins; what is there now is what moves.
         let logins = Logins::read(&*desk.store.vault).await?;
         let mut has_begun = false;
-        if let Err(error) = hand_over(&cloud, &vault, &logins, &mut has_begun).await {
+        if let Err(error) = hand_over(&aws, &cloud, &vault, &logins, &mut has_begun).await {
             // Where one login may be on both sides, this one stays out of it until a push has ended.
             if !has_begun {
                 head.moved_to = before;
@@ -138,15 +144,6 @@ impl Logins {
     }
 }
 
-/// The engine's things over the table, for its lease and its head.
-async fn cloud(context: &Context, args: &PushCredentialsArgs, table: &str) -> Result<App, CommandError> {
-    let settings = context.settings.over(args.to.clone(), args.vault.clone());
-    let clock = Arc::new(SystemClock::default());
-    let aws = fitferry_store::aws::connect(clock.clone()).await?;
-    let store = Store::in_the_cloud(&aws, table, &settings).await?;
-    App::over(settings, store, clock)
-}
-
 /// Which vault it will be. Refuses what could not be undone by another push.
 async fn logins_go_to(
     context: &Context,
@@ -189,24 +186,21 @@ async fn agrees(
     for words in logins.in_words() {
         context.say.needed(&format!("  {words}"));
     }
-    context.say.needed(
-        "From then on the cloud carries; `sync`, `watch` and `backfill` on this machine leave at once.",
-    );
+    context.say.needed("From then on the cloud carries; `sync` and `watch` on this machine leave at once.");
     let answer = secrets::ask(&context.say, "Move them? [y/N]").await?.unwrap_or_default();
     Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
 }
 
 /// Everything that the cloud gets, under its own lease.
 async fn hand_over(
+    aws: &Aws,
     cloud: &App,
     vault: &VaultKind,
     logins: &Logins,
     has_begun: &mut bool,
 ) -> Result<(), CommandError> {
     if let VaultKind::SecretsManager(prefix) = vault {
-        let aws = fitferry_store::aws::connect(cloud.clock.clone()).await?;
-        let secret =
-            fitferry_store::secretsmanager::SecretsManagerVault::new(&aws, prefix, &cloud.settings.athlete);
+        let secret = SecretsManagerVault::new(aws, prefix, &cloud.settings.athlete);
         secret.create_if_absent().await?;
     }
     cloud

@@ -95,7 +95,7 @@ async fn carry_over(context: &Context, from: &App, to: &App, fence: Fence) -> Re
     head.dirty = true;
     head.next_due = None;
     head.fingerprint = None;
-    let mut version = to.store.ledger.put_head(version, &head, fence).await?;
+    let version = to.store.ledger.put_head(version, &head, fence).await?;
     let mut copied = Copied::default();
     let bar = context.say.spinner();
     let all = rows.len();
@@ -120,8 +120,7 @@ async fn carry_over(context: &Context, from: &App, to: &App, fence: Fence) -> Re
         head.sweep = old.sweep;
     }
     head.moved_to = None;
-    version = to.store.ledger.put_head(version, &head, fence).await?;
-    tracing::debug!(version = version.0, "the ledger was copied");
+    to.store.ledger.put_head(version, &head, fence).await?;
     Ok(copied)
 }
 

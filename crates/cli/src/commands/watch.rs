@@ -5,7 +5,7 @@ use fitferry_app::document;
 use fitferry_app::error::CommandError;
 use fitferry_app::outcome::Outcome;
 use fitferry_core::engine::report::{Report, Trouble};
-use fitferry_core::ports::Clock as _;
+use fitferry_core::ports::{Clock as _, PortError};
 use jiff::SignedDuration;
 
 use super::Context;
@@ -32,6 +32,10 @@ pub async fn run(context: &Context, args: &WatchArgs) -> Result<u8, CommandError
                 tell(context, &app, &report, &mut said)?;
             }
             return Ok(signal.exit_code());
+        }
+        if let Some(trouble @ Trouble::Port(PortError::Moved { .. })) = &report.trouble {
+            // No later tick can do anything here.
+            return Err(trouble.into());
         }
         tell(context, &app, &report, &mut said)?;
         let spent = app.clock.monotonic().saturating_sub(began);

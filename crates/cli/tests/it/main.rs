@@ -18,6 +18,7 @@ mod login;
 mod login_garmin;
 mod login_in_browser;
 mod logout;
+mod moved;
 mod secrets;
 mod turns;
 mod vault;

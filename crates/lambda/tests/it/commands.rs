@@ -71,7 +71,6 @@ pub fn what_cannot_be_meant_is_an_error_of_kind_usage(cloud: &Arc<Cloud>) {
         json!({"athlete": "../me"}),
         json!({"athlete": 7}),
         json!({"command": "sync", "dry_run": "perhaps"}),
-        json!({}),
         json!([]),
         json!("sync"),
         json!(null),

@@ -83,6 +83,8 @@ pub fn a_secret_in_the_functions_environment_is_refused(cloud: &Arc<Cloud>) {
 pub fn destroy_leaves_nothing(cloud: &Arc<Cloud>) {
     let ran = cloud.make("tf-destroy", "-auto-approve");
     assert!(ran.text.contains("Destroy complete!"), "{}", ran.text);
+    // The desk has made the secrets, and a person removes them.
+    assert!(ran.text.contains("aws secretsmanager delete-secret"), "{}", ran.text);
     assert_eq!(cloud.infra.state()["resources"], json!([]));
     let json = |service: &str, target: &str, key: &str, body: Value| -> usize {
         cloud.aws.json(service, target, &body)[key].as_array().map_or(0, Vec::len)

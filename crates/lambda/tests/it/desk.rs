@@ -48,22 +48,45 @@ impl Desk {
     }
 
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = Command::new(&self.program)
-            .args(arguments)
+        let mut command = self.command(&self.program);
+        let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("the program starts");
+        // A program that ends without reading is a story too.
+        let _ = child.stdin.take().expect("stdin is piped").write_all(input.as_bytes());
+        child.wait_with_output().expect("the program ends").into()
+    }
+
+    /// Lines for a shell that has `fitferry` and `aws` on its path, the client secret in a file and Garmin's key in
+    /// the variable that `login` takes it from.
+    pub fn shell(&self, lines: &str, client_secret: &str, garmin_key: &str) -> Ran {
+        let file = self.home.path().join("client-secret.txt");
+        std::fs::write(file, format!("{client_secret}\n")).expect("the folder is writable");
+        let beside = self.program.parent().expect("the program lies in a folder").to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let installed = tools::root().join("target/tools/moto/bin");
+        let folders = [beside, installed].into_iter().chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(folders);
+        let mut command = self.command(Path::new("sh"));
+        command
+            .args(["-euc", lines])
+            .current_dir(self.home.path())
+            .env("PATH", path.expect("folders of a path"))
+            .env("FITFERRY_GARMIN__API_KEY", garmin_key)
+            .stdin(Stdio::null());
+        command.output().expect("a shell starts").into()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
             .env("FITFERRY_HOME", self.home.path())
             .env("AWS_ENDPOINT_URL", self.door.url())
             .envs(self.environment.iter().cloned())
-            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        // A program that ends without reading is a story too.
-        let _ = child.stdin.take().expect("stdin is piped").write_all(input.as_bytes());
-        child.wait_with_output().expect("the program ends").into()
+            .stderr(Stdio::piped());
+        command
     }
 }
 

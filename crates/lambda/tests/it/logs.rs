@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::account::{Account, Setup, list};
+use crate::account::{Account, KEY_DAYS, Setup, list};
 use crate::cloud::Cloud;
 use crate::function::Function;
 
@@ -50,8 +50,9 @@ fn assert_metrics(line: &Value, anna: &Account) {
         assert!(is_number, "{name}: {line:#}");
         names.push(name);
     }
-    // The key was pushed without its end, so there is no number of days for it.
-    assert!(!names.contains(&"athlete"));
+    assert!(names.contains(&"LoginDaysLeft"), "{line:#}");
+    let days = line["LoginDaysLeft"].as_i64().expect("whole days");
+    assert!((KEY_DAYS - 2..=KEY_DAYS).contains(&days), "{line:#}");
     let dimensions = directives[0]["Dimensions"].to_string().to_lowercase();
     assert!(!dimensions.contains("athlete"), "{line:#}");
     assert!(!line.to_string().contains(&format!("\"{}\"", anna.athlete())), "{line:#}");

@@ -78,7 +78,6 @@ const ACTS: &[Act] = &[
             ticks::without_logins_a_tick_says_what_to_do_and_does_not_fail,
             ticks::a_configuration_that_cannot_be_used_fails_and_names_the_key,
             idle::an_idle_tick_is_one_request_to_garmin_and_one_read,
-            idle::an_idle_tick_costs_the_same_with_ten_thousand_rows,
             tokens::a_rotated_strava_token_is_in_the_table_before_it_is_used,
             tokens::a_tick_killed_after_the_rotation_leaves_a_login_that_works,
             kills::a_tick_killed_between_an_upload_and_its_record_makes_no_double,
@@ -99,6 +98,7 @@ const ACTS: &[Act] = &[
         threads: 1,
         stories: stories![
             figures::what_a_tick_takes,
+            idle::an_idle_tick_costs_the_same_with_ten_thousand_rows,
             deployment::a_second_plan_shows_no_change,
             deployment::a_secret_in_the_functions_environment_is_refused,
         ],

@@ -88,12 +88,14 @@ type Hook = Box<dyn Fn(&Call, Phase) -> Verdict + Send + Sync>;
 #[derive(Clone)]
 pub struct Recorder {
     upstream: String,
+    /// moto copies its tables at each transaction and stumbles where they change meanwhile: one call at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
     calls: Arc<Mutex<Vec<(Who, Call)>>>,
 }
 
 impl Recorder {
     pub fn new(upstream: &str) -> Recorder {
-        Recorder { upstream: upstream.to_owned(), calls: Arc::default() }
+        Recorder { upstream: upstream.to_owned(), turn: Arc::default(), calls: Arc::default() }
     }
 
     pub fn door(&self, who: Who) -> Door {
@@ -109,6 +111,7 @@ impl Recorder {
         let inner = Arc::new(Inner {
             who,
             upstream: self.upstream.clone(),
+            turn: self.turn.clone(),
             client: server::client(),
             all: self.calls.clone(),
             calls: Mutex::default(),
@@ -134,6 +137,7 @@ pub struct Door {
 struct Inner {
     who: Who,
     upstream: String,
+    turn: Arc<tokio::sync::Mutex<()>>,
     client: reqwest::Client,
     all: Arc<Mutex<Vec<(Who, Call)>>>,
     calls: Mutex<Vec<Call>>,
@@ -190,6 +194,7 @@ async fn hand_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
     for name in hop_by_hop() {
         headers.remove(name);
     }
+    let turn = inner.turn.lock().await;
     let sent = inner
         .client
         .request(parts.method, format!("{}{target}", inner.upstream))
@@ -204,6 +209,7 @@ async fn hand_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         }
         Err(error) => (StatusCode::BAD_GATEWAY, HeaderMap::new(), error.to_string().into()),
     };
+    drop(turn);
     for name in hop_by_hop() {
         headers.remove(name);
     }

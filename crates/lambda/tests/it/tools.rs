@@ -24,6 +24,9 @@ pub fn missing() -> Option<String> {
     if moto::find().is_none() {
         missing.push("moto_server");
     }
+    if on_path("aws").is_none() && !root().join("target/tools/moto/bin/aws").is_file() {
+        missing.push("aws");
+    }
     if missing.is_empty() {
         return None;
     }

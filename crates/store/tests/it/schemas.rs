@@ -7,6 +7,7 @@ use std::path::Path;
 
 use fitferry_core::activity::{GarminId, StravaId, UploadId};
 use fitferry_core::budget::{Kind, Purpose};
+use fitferry_core::head::Head;
 use fitferry_core::ledger::{Cause, State, StateName};
 use fitferry_core::ports::{AppId, Budget, Lease, Ledger, SecretName, Vault, Version};
 use fitferry_store::SqliteStore;
@@ -26,7 +27,9 @@ async fn a_store_of_every_shipped_schema_is_read_with_all_that_is_in_it() {
         let store = SqliteStore::open(&path).unwrap();
         let run = store.athlete("anna");
 
-        assert_eq!(run.head().await.unwrap(), (full_head(), Version(1)));
+        // What heads have learnt since the fixture was shipped is not in it.
+        let head = Head { vault: None, moved_to: None, ..full_head() };
+        assert_eq!(run.head().await.unwrap(), (head, Version(1)));
         let counts = run.count().await.unwrap();
         let counted: Vec<u64> = StateName::ALL.iter().map(|state| counts.get(*state)).collect();
         assert_eq!(counted, [3, 2, 1, 3, 6, 9]);
