@@ -10,6 +10,7 @@ use fitferry_core::engine::{self, Observer, Run, Settings as EngineSettings, Sin
 use fitferry_core::moment::later;
 use fitferry_core::ports::{Clock as _, Fence, Meter, PortError, Ports};
 use fitferry_garmin::GarminClient;
+use fitferry_garmin::sso::{self, Means, SsoError, SsoHost, Ticket};
 use fitferry_strava::{Connection, StravaClient};
 use jiff::SignedDuration;
 
@@ -183,6 +184,21 @@ impl App {
         head.clear_pauses();
         self.store.ledger.put_head(version, &head, fence).await?;
         self.clear_budget_pauses().await
+    }
+
+    /// What signing in to Garmin takes.
+    pub fn garmin_means(&self) -> Means<'_> {
+        Means { http: &self.http, clock: &*self.clock, meter: &self.meter }
+    }
+
+    pub fn garmin_sso(&self) -> SsoHost {
+        SsoHost::new(&self.settings.endpoints.garmin_sso, self.settings.domain)
+    }
+
+    /// Makes a login of a ticket, which is spent with that.
+    pub async fn redeem_garmin(&self, ticket: &Ticket) -> Result<fitferry_garmin::Login, SsoError> {
+        let endpoints = garmin_endpoints(&self.settings);
+        sso::redeem(self.garmin_means(), &endpoints, &self.garmin_sso(), ticket).await
     }
 
     /// Tries a login to Garmin with one request.

@@ -77,6 +77,12 @@ impl Store {
         }
     }
 
+    /// What is wrong with the store's file, as SQLite says it, and whether others are kept from reading it.
+    pub(crate) fn examine(&self) -> Result<(Vec<String>, bool), CommandError> {
+        let Some(Machine { store, .. }) = &self.machine else { return Ok((Vec::new(), true)) };
+        Ok((store.quick_check()?, store.modes_hold()))
+    }
+
     /// When the last tick was, where the machine keeps a heartbeat.
     pub(crate) fn last_tick(&self) -> Result<Option<Timestamp>, CommandError> {
         let Some(Machine { store, athlete }) = &self.machine else { return Ok(None) };

@@ -10,6 +10,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "desk")]
 mod desk;
+#[cfg(feature = "desk")]
+pub mod doctor;
 pub mod document;
 pub mod error;
 pub mod http;

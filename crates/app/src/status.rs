@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use fitferry_core::head::{Head, PauseCause};
 use fitferry_core::ledger::{Row, Shown, StateName};
 use fitferry_core::ports::{Ledger, SecretName, Service};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::{SecretKey, Settings};
 use crate::document;
 use crate::error::CommandError;
 use crate::store::Store;
+
+/// A login's end is told this long before.
+pub const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What is known without asking anybody.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::Shown;
 use jiff::SignedDuration;
 use jiff::civil::Date;
+use secrecy::SecretString;
 
 /// Carries your activities from Garmin Connect to Strava: the original file, once
 #[derive(Debug, Parser)]
@@ -70,7 +71,9 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Demo(DemoArgs),
+    Init(InitArgs),
     Login(LoginArgs),
+    Logout(LogoutArgs),
     Sync(SyncArgs),
     Watch(WatchArgs),
     Status(StatusArgs),
@@ -78,6 +81,7 @@ pub enum Command {
     Show(ShowArgs),
     Retry(RetryArgs),
     Skip(SkipArgs),
+    Doctor(DoctorArgs),
     Aws(AwsArgs),
     Store(StoreArgs),
     Config(ConfigArgs),
@@ -100,6 +104,55 @@ pub struct DemoArgs {
     pub serve: bool,
 }
 
+/// Ask your way to a working setup
+///
+/// Signs in to both services, asks what crosses, shows what would cross and
+/// writes the configuration. Every answer is also a flag. May run again: logins
+/// that are there stay, and a file that is there keeps what is not chosen anew.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  fitferry init
+  fitferry init --types running,walking --since 2026-11-01 --yes"
+)]
+pub struct InitArgs {
+    /// Garmin type keys that cross, with commas between; * for all
+    #[arg(long, value_name = "TYPES", value_parser = config::types)]
+    pub types: Option<std::vec::Vec<String>>,
+    /// Local start date, nothing earlier crosses; `all` for no limit
+    #[arg(long, value_name = "DATE", value_parser = config::since)]
+    pub since: Option<String>,
+    /// garmin.com, or garmin.cn for accounts in China
+    #[arg(long, value_name = "DOMAIN", value_parser = config::domain)]
+    pub domain: Option<String>,
+    /// Read Garmin's API key from standard input, first
+    #[arg(long, group = "garmin_way")]
+    pub api_key_stdin: bool,
+    /// When the key ends: a date, or a number of days from today
+    #[arg(long, value_name = "DATE", value_parser = key_ends)]
+    pub key_ends: Option<KeyEnds>,
+    /// Sign in to Garmin on its page, in a browser window that is opened for it
+    #[arg(long, group = "garmin_way")]
+    pub browser: bool,
+    /// Number of the Strava API application
+    #[arg(long, value_name = "ID", value_parser = config::client_id)]
+    pub client_id: Option<String>,
+    /// Read the application's secret from standard input
+    #[arg(long)]
+    pub client_secret_stdin: bool,
+    /// Take over a refresh token of Strava's, read from standard input after the secret
+    #[arg(long)]
+    pub refresh_token_stdin: bool,
+    /// Print Strava's address instead of opening it, and take the address that the browser ends at
+    #[arg(long, conflicts_with = "refresh_token_stdin")]
+    pub no_browser: bool,
+    /// Ask nothing but what is needed to sign in
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// Sign in to Garmin or to Strava
 #[derive(Debug, Args)]
 pub struct LoginArgs {
@@ -120,6 +173,9 @@ pub enum LoginService {
 /// It is taken from FITFERRY_GARMIN__API_KEY (or the file that
 /// FITFERRY_GARMIN__API_KEY_FILE names), from Garmin's own
 /// GARMIN_PERSONAL_API_KEY or key file, and else asked for.
+///
+/// Where Garmin gives no key, sign in on its own page with --browser. A password
+/// is tried once; after a block by Garmin not again for hours.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
@@ -127,17 +183,38 @@ pub enum LoginService {
 Examples:
   fitferry login garmin
   fitferry login garmin --api-key-stdin --key-ends 2027-10-31 < key.txt
-  fitferry login garmin --import ~/.garminconnect/garmin_tokens.json"
+  fitferry login garmin --browser
+  fitferry login garmin --ticket -
+  fitferry login garmin --email me@example.org
+  fitferry login garmin --import ~/.garminconnect"
 )]
 pub struct LoginGarminArgs {
     /// Read the key from standard input
-    #[arg(long, conflicts_with = "import")]
+    #[arg(long, group = "way")]
     pub api_key_stdin: bool,
     /// When the key ends: a date, or a number of days from today
-    #[arg(long, value_name = "DATE", value_parser = key_ends, conflicts_with = "import")]
+    #[arg(long, value_name = "DATE", value_parser = key_ends,
+        conflicts_with_all = ["browser", "ticket", "email", "import"])]
     pub key_ends: Option<KeyEnds>,
-    /// Take over the login in another tool's token file
-    #[arg(long, value_name = "PATH")]
+    /// Sign in on Garmin's page, in a browser window that is opened for it
+    #[arg(long, group = "way")]
+    pub browser: bool,
+    /// Take the ticket that Garmin's page ends with: its address, its text or the ticket alone, `-` from
+    /// standard input
+    #[arg(long, value_name = "TICKET", group = "way")]
+    pub ticket: Option<SecretString>,
+    /// Sign in with the password of this account
+    #[arg(long, value_name = "ADDRESS", group = "way")]
+    pub email: Option<String>,
+    /// Read the password from standard input
+    #[arg(long, conflicts_with_all = ["api_key_stdin", "key_ends", "browser", "ticket", "import"])]
+    pub password_stdin: bool,
+    /// Garmin's code, should it want one, `-` from standard input after the password
+    #[arg(long, value_name = "CODE",
+        conflicts_with_all = ["api_key_stdin", "key_ends", "browser", "ticket", "import"])]
+    pub mfa_code: Option<SecretString>,
+    /// Take over the login in another tool's file, or in its folder
+    #[arg(long, value_name = "PATH", group = "way")]
     pub import: Option<PathBuf>,
 }
 
@@ -181,6 +258,23 @@ pub struct LoginStravaArgs {
     /// Replace the login even if it is another athlete's
     #[arg(long)]
     pub yes: bool,
+}
+
+/// Forget a login
+///
+/// The login is gone from here also when the service cannot be reached. Strava
+/// is told that the application's access ends.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct LogoutArgs {
+    #[arg(value_name = "SERVICE")]
+    pub service: LogoutService,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogoutService {
+    Garmin,
+    Strava,
 }
 
 /// Carry over what is new
@@ -255,6 +349,14 @@ pub struct SkipArgs {
     #[arg(value_name = "GARMIN_ID", value_parser = garmin_id, required = true)]
     pub ids: Vec<GarminId>,
 }
+
+/// Check everything, and say what to do about it
+///
+/// Configuration, files and who may read them, both logins, clocks, limits and
+/// the ledger. Asks each service once. Ends with 1 where something was found.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct DoctorArgs {}
 
 /// Hand over to the function on AWS
 #[derive(Debug, Args)]
@@ -418,6 +520,9 @@ fn every(text: &str) -> Result<SignedDuration, String> {
 }
 
 #[cfg(test)]
+<<<<<<< HEAD
+mod tests;
+=======
 mod tests {
     use clap::CommandFactory;
 
@@ -515,3 +620,4 @@ mod tests {
         parse(&words(line))
     }
 }
+>>>>>>> main

@@ -1,7 +1,7 @@
 //! What a person types or pipes in: secrets, unseen and in the fixed order of standard input.
 //!
-//! Each `--*-stdin` takes one line, in the order of the contract (api key, client secret, refresh token),
-//! because each command asks here in that order. What is missing is asked on the terminal; where nobody
+//! Each `--*-stdin` takes one line, in the order of the contract (api key, password, client secret, refresh
+//! token, code), because each command asks here in that order. What is missing is asked on the terminal; where nobody
 //! sits at one, that is an error which names the flag and the variable.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
@@ -13,6 +13,9 @@ use crate::output::Say;
 
 /// A line of standard input is cut off after this; no secret is longer.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// So is a whole page; no answer of a service is longer.
+const PASTED_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is asked for, and how else it can be given.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +40,8 @@ impl Wanted {
         CommandError::usage(
             format!("standard input ended before {}", self.name),
             format!(
-                "Write it on a line of its own for `{}`; of several, in the order api key, client secret, \
-                 refresh token, answer.",
+                "Write it on a line of its own for `{}`; of several, in the order api key, password, \
+                 client secret, refresh token, code, answer.",
                 self.flag
             ),
         )
@@ -76,12 +79,31 @@ pub async fn ask(say: &Say, question: &str) -> Result<Option<String>, CommandErr
 
 /// The next line that is piped in or typed; `None` where it is empty or there is none.
 pub async fn read_line() -> Result<Option<String>, CommandError> {
-    let answer = blocking(|| {
+    Ok(filled(&next_line().await?))
+}
+
+/// What is pasted or piped in until `is_whole` says so, or an empty line or the end comes; `None` where there is
+/// nothing.
+pub async fn read_until(is_whole: impl Fn(&str) -> bool) -> Result<Option<String>, CommandError> {
+    let mut text = String::new();
+    loop {
+        let line = next_line().await?;
+        let is_end = line.is_empty() || (line.trim().is_empty() && has_terminal());
+        text.push_str(&line);
+        if is_end || text.len() >= PASTED_BYTES_MAX || is_whole(&text) {
+            return Ok(filled(&text));
+        }
+    }
+}
+
+/// With its end; empty where there is none any more.
+async fn next_line() -> Result<String, CommandError> {
+    blocking(|| {
         let mut line = String::new();
         io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line)?;
         Ok(line)
-    });
-    Ok(filled(&answer.await?))
+    })
+    .await
 }
 
 /// Off the runtime's thread, so that Ctrl-C is heard meanwhile.

@@ -410,17 +410,24 @@ pub enum SecretName {
     GarminBearer,
     /// Client id and secret, athlete, scopes, tokens.
     StravaLogin,
+    /// Until when no password is tried at Garmin. It names accounts, if only by their hashes.
+    GarminCoolDowns,
 }
 
 impl SecretName {
-    pub const ALL: [SecretName; 3] =
-        [SecretName::GarminLogin, SecretName::GarminBearer, SecretName::StravaLogin];
+    pub const ALL: [SecretName; 4] = [
+        SecretName::GarminLogin,
+        SecretName::GarminBearer,
+        SecretName::StravaLogin,
+        SecretName::GarminCoolDowns,
+    ];
 
     pub fn key(self) -> &'static str {
         match self {
             SecretName::GarminLogin => "garmin_login",
             SecretName::GarminBearer => "garmin_bearer",
             SecretName::StravaLogin => "strava_login",
+            SecretName::GarminCoolDowns => "garmin_cool_downs",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::bearer::Tier;
 use crate::endpoints::Domain;
 use crate::import::{ImportError, Imported};
 use crate::jwt::Claims;
-pub use crate::prove::{ProvenLogin, prove, store};
+pub use crate::prove::{Before, ProvenLogin, forget, keep, prove, store};
 
 /// A login of either tier. Its `Debug` shows no secret.
 #[derive(Clone, Debug)]

@@ -124,6 +124,35 @@ pub async fn store(vault: &dyn Vault, proven: &ProvenLogin) -> Result<(), StoreE
     replace(vault, SecretName::GarminBearer, &proven.bearer.write()).await
 }
 
+/// What was in the vault before a new login was kept.
+#[derive(Debug)]
+pub struct Before(Option<SecretString>);
+
+/// Keeps a login before it is proven: one whose ticket is spent would be lost with an outage of Garmin's data
+/// hosts. The token endpoint has taken it, so it has worked once.
+pub async fn keep(vault: &dyn Vault, login: &Login) -> Result<Before, StoreError> {
+    let before = vault.get_fresh(SecretName::GarminLogin).await?;
+    keep_login(vault, login).await?;
+    Ok(Before(before.map(|(secret, _)| secret)))
+}
+
+impl Before {
+    /// The new login has proven bad.
+    pub async fn put_back(self, vault: &dyn Vault) -> Result<(), StoreError> {
+        vault.remove(SecretName::GarminBearer).await?;
+        match &self.0 {
+            Some(secret) => replace(vault, SecretName::GarminLogin, secret).await,
+            None => vault.remove(SecretName::GarminLogin).await,
+        }
+    }
+}
+
+/// Forgets key, tokens and bearer. The bearer goes first, as no crash may leave it without its login.
+pub async fn forget(vault: &dyn Vault) -> Result<(), StoreError> {
+    vault.remove(SecretName::GarminBearer).await?;
+    vault.remove(SecretName::GarminLogin).await
+}
+
 /// The old bearer goes first: no crash leaves the bearer of one login beside another.
 async fn keep_login(vault: &dyn Vault, login: &Login) -> Result<(), StoreError> {
     vault.remove(SecretName::GarminBearer).await?;

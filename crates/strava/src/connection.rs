@@ -36,6 +36,14 @@ impl Endpoints {
     pub(crate) fn token(&self) -> Url {
         joined(&self.oauth, &["token"])
     }
+
+    pub(crate) fn revoke(&self) -> Url {
+        joined(&self.oauth, &["revoke"])
+    }
+
+    pub(crate) fn deauthorize(&self) -> Url {
+        joined(&self.oauth, &["deauthorize"])
+    }
 }
 
 /// A base with or without a path or a slash at its end, and the segments of a path.
@@ -168,7 +176,12 @@ impl Connection {
 
     /// One request to the token endpoint, which costs no quota (dossier strava.md §1.4).
     pub(crate) async fn ask_token(&self, form: &[(&str, &str)]) -> Result<Seen, Failure> {
-        let request = self.timed(self.http.post(self.endpoints.token()), TOKEN_NEEDS)?.form(form);
+        self.ask_oauth(self.http.post(self.endpoints.token()).form(form)).await
+    }
+
+    /// The same at another of the endpoints beside it.
+    pub(crate) async fn ask_oauth(&self, request: RequestBuilder) -> Result<Seen, Failure> {
+        let request = self.timed(request, TOKEN_NEEDS)?;
         self.transmit(request, Meter::token).await.map_err(Lost::failure)
     }
 

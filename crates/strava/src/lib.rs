@@ -15,6 +15,7 @@ mod import;
 mod list;
 pub mod login;
 pub mod oauth;
+mod revoke;
 mod text;
 mod token;
 mod upload;

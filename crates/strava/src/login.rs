@@ -252,6 +252,11 @@ pub async fn store(vault: &dyn Vault, login: &Login, replace_other: bool) -> Res
     Err(StoreLoginError::Busy)
 }
 
+/// Forgets the login, and the one that had not proven good yet.
+pub async fn forget(vault: &dyn Vault) -> Result<(), StoreError> {
+    vault.remove(SecretName::StravaLogin).await
+}
+
 // ------------------------------------------------------------------------------- the stored form
 
 #[derive(Serialize, Deserialize)]

@@ -15,6 +15,7 @@ use url::{Url, form_urlencoded};
 use crate::connection::{Connection, joined};
 pub use crate::import::import_refresh_token;
 use crate::login::{App, Athlete, Login, Scopes};
+pub use crate::revoke::revoke;
 use crate::text;
 use crate::token::{self, Grant};
 use crate::wire::AthleteAnswer;

@@ -13,6 +13,8 @@ mod problem;
 mod resolve;
 mod rules;
 mod settings;
+#[cfg(feature = "desk")]
+pub mod starter;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -83,6 +85,31 @@ pub fn client_id(text: &str) -> Result<String, String> {
     match value::read(keys::Kind::ClientId, &value::Raw::Word(text.to_owned()))? {
         value::Value::ClientId(id) => Ok(id),
         _ => Err("not a client id".to_owned()),
+    }
+}
+
+/// `--types` of `init`, as `[sync] types` is read.
+pub fn types(text: &str) -> Result<Vec<String>, String> {
+    match value::read(keys::Kind::Types, &value::Raw::Word(text.to_owned()))? {
+        value::Value::Types(types) => Ok(types),
+        _ => Err("not a list of types".to_owned()),
+    }
+}
+
+/// `--since` of `init`, as `[sync] since` is read; given back as it is written.
+pub fn since(text: &str) -> Result<String, String> {
+    match value::read(keys::Kind::Since, &value::Raw::Word(text.to_owned()))? {
+        value::Value::Since(Since::All) => Ok("all".to_owned()),
+        value::Value::Since(Since::Date(day)) => Ok(day.to_string()),
+        _ => Err("not a start date".to_owned()),
+    }
+}
+
+/// `--domain` of `init`, as `[garmin] domain` is read; given back as it is written.
+pub fn domain(text: &str) -> Result<String, String> {
+    match value::read(keys::Kind::Domain, &value::Raw::Word(text.to_owned()))? {
+        value::Value::Domain(domain) => Ok(domain.name().to_owned()),
+        _ => Err("not a domain".to_owned()),
     }
 }
 

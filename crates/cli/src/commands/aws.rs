@@ -99,6 +99,8 @@ impl Logins {
                     logins.strava = <fitferry_strava::login::Login as RotatingLogin>::read(&secret).ok();
                 }
                 SecretName::GarminBearer => {}
+                // It binds whoever signs in here, and is no login.
+                SecretName::GarminCoolDowns => continue,
             }
             logins.secrets.push((name, secret));
         }

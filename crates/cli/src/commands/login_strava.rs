@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &LoginStravaArgs) -> Result<u8, Comman
     finish(context, Service::Strava, outcome)
 }
 
-async fn sign_in_and_print(context: &Context, args: &LoginStravaArgs) -> Result<Outcome, CommandError> {
+pub async fn sign_in_and_print(context: &Context, args: &LoginStravaArgs) -> Result<Outcome, CommandError> {
     let app = App::open(context.settings.clone()).await?;
     // An unreadable login is replaced like any other.
     let there = stored(&*app.store.vault).await.ok().flatten();

@@ -5,9 +5,12 @@ pub mod aws;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
+pub mod init;
 pub mod login;
 pub mod login_garmin;
 pub mod login_strava;
+pub mod logout;
 pub mod show;
 pub mod status;
 pub mod store;
@@ -42,7 +45,7 @@ pub struct Context {
     pub out: Out,
     pub say: Say,
     /// Told of a signal, where a command ends by itself.
-    stops: Mutex<Option<Arc<SystemClock>>>,
+    stops: Arc<Mutex<Option<Arc<SystemClock>>>>,
 }
 
 impl Context {
@@ -59,7 +62,21 @@ impl Context {
             quiet: global.quiet,
             out: Out::default(),
             say: Say::new(global.quiet),
-            stops: Mutex::new(None),
+            stops: Arc::default(),
+        }
+    }
+
+    /// The same under another configuration; its document is the first one's to print.
+    pub fn over(&self, settings: Settings) -> Context {
+        Context {
+            settings,
+            asked: self.asked.clone(),
+            environment: self.environment.clone(),
+            json: self.json,
+            quiet: self.quiet,
+            out: Out::default(),
+            say: Say::new(self.quiet),
+            stops: self.stops.clone(),
         }
     }
 
@@ -115,8 +132,10 @@ impl Context {
 /// Whether a command acts by the configuration; the others must work where it is wrong.
 pub fn needs_settings(command: &Command) -> bool {
     match command {
-        Command::Demo(_) | Command::Config(_) | Command::Completions(_) => false,
+        Command::Demo(_) | Command::Doctor(_) | Command::Config(_) | Command::Completions(_) => false,
         Command::Login(_)
+        | Command::Init(_)
+        | Command::Logout(_)
         | Command::Sync(_)
         | Command::Watch(_)
         | Command::Status(_)
@@ -145,6 +164,8 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
             LoginService::Garmin(args) => login_garmin::run(context, args).await,
             LoginService::Strava(args) => login_strava::run(context, args).await,
         },
+        Command::Init(args) => init::run(context, args).await,
+        Command::Logout(args) => logout::run(context, args.service).await,
         Command::Sync(args) => sync::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
         Command::Status(_) => status::run(context).await,
@@ -158,6 +179,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
         Command::Store(args) => match &args.action {
             StoreAction::Copy(args) => store::copy(context, args).await,
         },
+        Command::Doctor(_) => doctor::run(context).await,
         Command::Config(args) => config::run(context, args.action),
         Command::Completions(args) => completions::run(context, args),
     }

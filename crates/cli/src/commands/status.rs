@@ -4,16 +4,12 @@ use std::sync::Arc;
 
 use fitferry_app::clock::SystemClock;
 use fitferry_app::error::CommandError;
-use fitferry_app::status;
+use fitferry_app::status::{self, WARN_BEFORE};
 use fitferry_app::store::Store;
 use fitferry_core::ports::Clock as _;
-use jiff::SignedDuration;
 
 use super::Context;
 use crate::tables;
-
-/// A login's end is told this long before.
-const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 pub async fn run(context: &Context) -> Result<u8, CommandError> {
     let clock = Arc::new(SystemClock::default());

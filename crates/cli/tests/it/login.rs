@@ -47,6 +47,9 @@ fn an_unticked_box_is_named_and_decides_what_is_kept() {
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("warning:") && ran.stderr.contains("activity:read_all"), "{ran:?}");
     assert!(page.contains("Signed in to Strava") && page.contains("activity:read_all"), "{page}");
+    let found = home.home.run(&["doctor", "--json"]);
+    assert_eq!(found.exit, Some(1), "{found:?}");
+    assert_eq!(found.json()["findings"][1]["kind"], "scope", "{found:?}");
 }
 
 #[test]

@@ -5,12 +5,22 @@
 
 mod away;
 mod demo;
+mod doctor;
+#[path = "../../../browser/tests/it/hand.rs"]
+#[expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+#[expect(dead_code, reason = "the browser's own tests do more with it")]
+mod hand;
 mod home;
 mod idle;
+mod init;
 mod kill;
 mod login;
+mod login_garmin;
+mod login_in_browser;
+mod logout;
 mod moved;
 mod secrets;
 mod turns;
+mod vault;
 mod watch;
 mod word;

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use fitferry_sandbox::{Fault, Options, Route, What, When, garmin, strava};
 
+use fitferry_sandbox::garmin::sso::{EMAIL, Mfa, PASSWORD};
+
 use crate::home::{Home, add_run, world};
 
 /// Keys and tokens that the program learns or is given in this story.
@@ -39,6 +41,16 @@ fn no_command_shows_a_secret_in_its_output_its_logs_or_a_file_outside_the_vault(
     let broken = r#"{"di_token":"canary.wrong.token4","di_refresh_token":"canary-wrong-refresh-5"}"#;
     std::fs::write(&tokens, broken).expect("the folder is writable");
     run(&home, &["login", "garmin", "--import", tokens.to_str().expect("UTF-8")], "");
+    let with_password = ["login", "garmin", "--email", EMAIL, "--password-stdin", "--mfa-code", "-"];
+    run(&home, &with_password, "canary-wrong-password-6\n");
+    home.world().garmin.sso.user(EMAIL).mfa = Some(Mfa::email());
+    run(&home, &with_password, &format!("{PASSWORD}\ncanary-wrong-code-7\n"));
+    home.world().garmin.sso.user(EMAIL).mfa = None;
+    run(&home, &["login", "garmin", "--ticket", "-"], "ST-8-canarywrongticket-sso\n");
+    run(&home, &["login", "garmin", "--ticket", "ST-9-canarywrongticket-cas"], "");
+    run(&home, &with_password, PASSWORD);
+    run(&home, &["doctor"], "");
+    run(&home, &["logout", "garmin"], "");
     std::fs::remove_file(&tokens).expect("it was there");
 
     home.sign_in();
@@ -57,6 +69,7 @@ fn no_command_shows_a_secret_in_its_output_its_logs_or_a_file_outside_the_vault(
         &["config", "check"],
         &["config", "path"],
         &["completions", "bash"],
+        &["doctor", "--json"],
         &["demo"],
     ] {
         run(&home, arguments, "");
@@ -68,8 +81,21 @@ fn no_command_shows_a_secret_in_its_output_its_logs_or_a_file_outside_the_vault(
         run(&home, &["sync"], "");
     }
 
-    let mut canaries = canaries(&home);
-    let wrong = ["wrong-api-key-1", "wrong-secret-2", "wrong-refresh-3", "wrong.token4", "wrong-refresh-5"];
+    let before_logout = canaries(&home);
+    run(&home, &["logout", "strava"], "");
+
+    let mut canaries = before_logout;
+    let wrong = [
+        "wrong-api-key-1",
+        "wrong-secret-2",
+        "wrong-refresh-3",
+        "wrong.token4",
+        "wrong-refresh-5",
+        "wrong-password-6",
+        "wrong-code-7",
+        "canarywrongticket",
+        PASSWORD,
+    ];
     canaries.extend(wrong.map(str::to_owned));
     assert!(canaries.len() >= 10, "the story made tokens: {canaries:?}");
     for (command, output) in &shown {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fitferry_core::moment::later;
+use fitferry_core::timing::Timing;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -66,12 +67,22 @@ impl CoolDowns {
         (now < until).then_some(until)
     }
 
-    /// Garmin has blocked a try; the moment until which there is no other. `retry_after` as Garmin gave it.
-    pub fn blocked(&mut self, account: &Account, now: Timestamp, retry_after: Option<Duration>) -> Timestamp {
+    /// Garmin has blocked a try; the moment until which there is no other. `retry_after` as Garmin gave it; our
+    /// own waits scale with `timing`.
+    pub fn blocked(
+        &mut self,
+        account: &Account,
+        now: Timestamp,
+        retry_after: Option<Duration>,
+        timing: &Timing,
+    ) -> Timestamp {
         let blocks = self.accounts.get(&account.0).map_or(0, |before| before.blocks).saturating_add(1);
         let doubled = FIRST.checked_mul(1 << (blocks - 1).min(8)).unwrap_or(LONGEST);
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
-        let until = later(now, doubled.min(LONGEST).max(asked.min(ASKED_LONGEST)));
+        let wait = timing.scaled(doubled.min(LONGEST)).max(asked.min(ASKED_LONGEST));
+        // Kept in whole seconds, of which the last one counts.
+        let until = later(later(now, wait), SignedDuration::from_nanos(999_999_999));
+        let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
         self.accounts.insert(account.0.clone(), CoolDown { until: until.as_second(), blocks });
         until
     }
@@ -97,21 +108,23 @@ mod tests {
         let mut now = noon();
         for hours in [2, 4, 8, 16, 24, 24, 24] {
             assert_eq!(downs.until(&account, now), None);
-            let until = downs.blocked(&account, now, None);
+            let until = downs.blocked(&account, now, None, &Timing::default());
             assert_eq!(until, now + SignedDuration::from_hours(hours));
             assert_eq!(downs.until(&account, until - SignedDuration::from_secs(1)), Some(until));
             now = until;
         }
         downs.succeeded(&account);
         assert_eq!(downs, CoolDowns::default());
-        assert_eq!(downs.blocked(&account, now, None), now + FIRST);
+        assert_eq!(downs.blocked(&account, now, None, &Timing::default()), now + FIRST);
     }
 
     #[test]
     fn garmins_own_wait_counts_where_it_is_longer() {
         let account = Account::of(Domain::Com, "a@example.org");
-        let blocked =
-            |seconds| CoolDowns::default().blocked(&account, noon(), Some(Duration::from_secs(seconds)));
+        let blocked = |seconds| {
+            let asked = Some(Duration::from_secs(seconds));
+            CoolDowns::default().blocked(&account, noon(), asked, &Timing::default())
+        };
         assert_eq!(blocked(14), noon() + FIRST);
         assert_eq!(blocked(3 * 3600), noon() + SignedDuration::from_hours(3));
         assert_eq!(blocked(48 * 3600), noon() + SignedDuration::from_hours(48));
@@ -120,9 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn our_own_wait_scales_with_the_other_ladders_and_garmins_does_not() {
+        let account = Account::of(Domain::Com, "a@example.org");
+        let timing = Timing { retry_base: SignedDuration::from_millis(120), ..Timing::default() };
+        let blocked = |asked| CoolDowns::default().blocked(&account, noon(), asked, &timing);
+        assert_eq!(blocked(None), noon() + SignedDuration::from_secs(8), "7.2 s, in whole seconds");
+        assert_eq!(blocked(Some(Duration::from_secs(60))), noon() + SignedDuration::from_secs(60));
+    }
+
+    #[test]
     fn accounts_cool_down_apart_and_are_not_named() {
         let mut downs = CoolDowns::default();
-        downs.blocked(&Account::of(Domain::Com, " Anna@Example.org "), noon(), None);
+        downs.blocked(&Account::of(Domain::Com, " Anna@Example.org "), noon(), None, &Timing::default());
         assert!(downs.until(&Account::of(Domain::Com, "anna@example.org"), noon()).is_some());
         assert!(downs.until(&Account::of(Domain::Cn, "anna@example.org"), noon()).is_none());
         assert!(downs.until(&Account::of(Domain::Com, "ben@example.org"), noon()).is_none());

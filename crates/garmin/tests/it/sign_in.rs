@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fitferry_core::ports::{Clock, Source};
+use fitferry_core::timing::Timing;
 use fitferry_garmin::sso::{
     self, Account, Answered, CodeMethod, CodeWanted, CoolDowns, Credentials, SsoError, SsoHost, Step, Trouble,
 };
@@ -250,7 +251,7 @@ async fn after_a_block_the_account_cools_down_until_a_success() {
         assert_eq!(downs.until(&account, town.clock.now()), None);
         match town.sign_in(PASSWORD).await {
             Err(SsoError::Blocked { retry_after, .. }) => {
-                let until = downs.blocked(&account, town.clock.now(), retry_after);
+                let until = downs.blocked(&account, town.clock.now(), retry_after, &Timing::default());
                 let wait = until.duration_since(town.clock.now());
                 hours_waited.push(wait.as_hours());
                 town.clock.0.shift(wait);

@@ -107,7 +107,7 @@ impl Slot {
             SecretName::GarminBearer => {
                 Slot { item: HEAD_ITEM.to_owned(), value: BEARER, version: BEARER_VERSION }
             }
-            SecretName::GarminLogin | SecretName::StravaLogin => {
+            SecretName::GarminLogin | SecretName::StravaLogin | SecretName::GarminCoolDowns => {
                 Slot { item: item::secret(name), value: VALUE, version: VERSION }
             }
         }

@@ -1,0 +1,136 @@
+//! `fitferry login garmin`: which way somebody signs in, and what all ways have in common.
+//!
+//! A key and another tool's tokens are tried before they replace the login that is there. A ticket is spent by
+//! redeeming it, so what came of it is in the vault first and is tried then. The person's part, which may take
+//! minutes, comes before the lease.
+
+mod browser;
+mod cool_down;
+mod import;
+mod key;
+mod password;
+mod refusal;
+mod ticket;
+
+use fitferry_app::App;
+use fitferry_app::config::SecretKey;
+use fitferry_app::error::{CommandError, Kind};
+use fitferry_core::ports::{SecretName, Service};
+use fitferry_garmin::Login;
+use fitferry_garmin::login::ProvenLogin;
+use fitferry_garmin::sso::Ticket;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::Context;
+use super::login::{Outcome, finish};
+use crate::args::LoginGarminArgs;
+
+pub use key::KEYS_PAGE;
+#[cfg(test)]
+pub use refusal::every_error;
+
+pub async fn run(context: &Context, args: &LoginGarminArgs) -> Result<u8, CommandError> {
+    let outcome = sign_in(context, args).await;
+    finish(context, Service::Garmin, outcome)
+}
+
+pub async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, CommandError> {
+    let (app, proven) = if let Some(path) = &args.import {
+        try_first(context, import::read(context, path)?).await?
+    } else if args.browser {
+        let app = App::open(context.settings.clone()).await?;
+        let ticket = browser::ticket(context, &app).await?;
+        spend(context, app, &ticket).await?
+    } else if let Some(given) = &args.ticket {
+        let ticket = ticket::given(context, given).await?;
+        let app = App::open(context.settings.clone()).await?;
+        spend(context, app, &ticket).await?
+    } else if is_with_password(context, args)? {
+        let given = password::ask(context, args).await?;
+        let app = App::open(context.settings.clone()).await?;
+        let ticket = password::ticket(context, &app, given).await?;
+        spend(context, app, &ticket).await?
+    } else {
+        try_first(context, key::key(context, args).await?).await?
+    };
+    tell(context, &app, proven).await
+}
+
+/// Asked for, or all that there is: both variables and no key anywhere.
+fn is_with_password(context: &Context, args: &LoginGarminArgs) -> Result<bool, CommandError> {
+    if args.email.is_some() || args.password_stdin || args.mfa_code.is_some() {
+        return Ok(true);
+    }
+    let has = |secret| Ok::<bool, CommandError>(context.settings.secret(secret)?.is_some());
+    Ok(!args.api_key_stdin
+        && has(SecretKey::GarminEmail)?
+        && has(SecretKey::GarminPassword)?
+        && key::find(context)?.is_none())
+}
+
+async fn tell(context: &Context, app: &App, proven: ProvenLogin) -> Result<Outcome, CommandError> {
+    let ProvenLogin { login, account, .. } = proven;
+    let ends = login.ends().map(|ends| format!("; it ends on {}", day(ends))).unwrap_or_default();
+    let who = account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
+    context.say.line(&format!("Signed in to Garmin{who}{ends}."));
+    let has_strava = app.store.vault.get(SecretName::StravaLogin).await?.is_some();
+    let next = if has_strava { next_look(app).await? } else { "Next: `fitferry login strava`".to_owned() };
+    context.say.line(&next);
+    Ok(Outcome { account, document: serde_json::Map::new() })
+}
+
+/// What follows once both logins are there: another store may be the one that carries.
+pub async fn next_look(app: &App) -> Result<String, CommandError> {
+    let (head, _) = app.store.ledger.head().await?;
+    Ok(match head.moved_to {
+        None => "Next: `fitferry sync --dry-run` shows what would cross".to_owned(),
+        Some(to) => format!("Next: `fitferry aws push-credentials --to {to}`, since that carries now"),
+    })
+}
+
+/// Keeps a login once it has worked.
+async fn try_first(context: &Context, login: Login) -> Result<(App, ProvenLogin), CommandError> {
+    let app = App::open(context.settings.clone()).await?;
+    let proven = app.under_lease(async |fence| {
+        // Tokens that have been renewed are kept, whoever presses Ctrl-C meanwhile.
+        context.stop_with(&app.clock);
+        let proven = app.prove_garmin(login).await.map_err(refusal::of_key)?;
+        fitferry_garmin::login::store(&*app.store.vault, &proven).await?;
+        app.clear_pauses(fence).await?;
+        Ok(proven)
+    });
+    let proven = proven.await?;
+    Ok((app, proven))
+}
+
+/// Spends a ticket. What came of it is kept before it is tried, and stays where Garmin only cannot be reached.
+async fn spend(context: &Context, app: App, ticket: &Ticket) -> Result<(App, ProvenLogin), CommandError> {
+    let proven = app.under_lease(async |fence| {
+        context.stop_with(&app.clock);
+        let vault = &*app.store.vault;
+        let login = app.redeem_garmin(ticket).await.map_err(refusal::of_sign_in)?;
+        let before = fitferry_garmin::login::keep(vault, &login).await?;
+        match app.prove_garmin(login).await {
+            Ok(proven) => {
+                fitferry_garmin::login::store(vault, &proven).await?;
+                app.clear_pauses(fence).await?;
+                Ok(proven)
+            }
+            Err(error) if error.kind() == Kind::LoginNeeded => {
+                before.put_back(vault).await?;
+                Err(refusal::of_tokens(&error))
+            }
+            Err(error) => {
+                app.clear_pauses(fence).await?;
+                Err(refusal::but_kept(&error))
+            }
+        }
+    });
+    let proven = proven.await?;
+    Ok((app, proven))
+}
+
+fn day(moment: Timestamp) -> Date {
+    jiff::tz::Offset::UTC.to_datetime(moment).date()
+}
