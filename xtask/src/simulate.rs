@@ -48,7 +48,10 @@ enum Plant {
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
-    [Mode::Strict, Mode::Wild].into_iter().find(|mode| mode.name() == text).ok_or_else(|| "strict or wild".to_owned())
+    [Mode::Strict, Mode::Wild]
+        .into_iter()
+        .find(|mode| mode.name() == text)
+        .ok_or_else(|| "strict or wild".to_owned())
 }
 
 fn store(text: &str) -> Result<StoreKind, String> {

@@ -36,12 +36,6 @@
 //!
 //! Without sockets, [`World::answer`] takes a [`Request`], a service and the time; and without HTTP there is
 //! [`direct`], the skin that simulations ask by calls.
-//!
-<<<<<<< HEAD
-//! Not here: Garmin's sign-in pages.
-=======
-//! Not here: a face for in-process simulation.
->>>>>>> main
 
 pub mod direct;
 pub mod faults;

@@ -12,9 +12,6 @@ mod limits;
 mod listing;
 mod oauth;
 mod recorded;
-<<<<<<< HEAD
 mod skins;
-=======
 mod sso;
->>>>>>> main
 mod worlds;

@@ -69,7 +69,7 @@ pub(crate) fn secret_written(state: &mut State, name: SecretName, secret: &Secre
     let service = match name {
         SecretName::GarminLogin => Service::Garmin,
         SecretName::StravaLogin => Service::Strava,
-        SecretName::GarminBearer => return,
+        SecretName::GarminBearer | SecretName::GarminCoolDowns => return,
     };
     let rotations = &mut state.oracle.tokens.rotations;
     let kept = rotations.get(&service).is_some_and(|rotation| {

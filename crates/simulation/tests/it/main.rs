@@ -1,5 +1,4 @@
 //! The simulation as a test: a fixed budget of seeds, the proof that it would notice, and that it replays.
 
-mod planted;
 mod replay;
 mod seeds;
