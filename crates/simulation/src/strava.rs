@@ -172,10 +172,9 @@ impl Process {
             Some(InFlight::StravaRefresh { refresh_token: pair.refresh.clone() });
         self.pass(Point::ToToken, trip.there).await;
         self.state().slots[self.runner].in_flight = None;
-        let lost = |what: &str| Err(Failure::from(down(None, what)));
         if trip.is_lost_before {
             self.pass(Point::FromToken, trip.patience).await;
-            return lost("no answer in time");
+            return Err(down(None, "no answer in time").into());
         }
         let heard = {
             let mut state = self.state();
@@ -188,27 +187,28 @@ impl Process {
             let mut state = self.state();
             state.stats.lost_answers += 1;
             state.slots[self.runner].tick.was_hit = true;
-            return lost("the connection ended without an answer");
+            return Err(down(None, "the connection ended without an answer").into());
         }
         let skew = date.duration_since(self.now());
         self.client().strava_skew = Some(skew);
-        let fail = |error| Err(Failure { error, usage: None, server_time: Some(date) });
-        match answer {
-            Ok(_) if matches!(fault, Some(What::CutBody)) => fail(down(Some(200), "the answer was cut")),
+        let error = match answer {
+            Ok(_) if matches!(fault, Some(What::CutBody)) => down(Some(200), "the answer was cut"),
             Ok(new) => {
                 oracle::tokens::heard(&mut self.state(), Service::Strava, &new.refresh_token);
-                Ok(Pair { access: new.access_token, refresh: new.refresh_token, ends: new.expires_at, skew })
+                let (access, refresh) = (new.access_token, new.refresh_token);
+                return Ok(Pair { access, refresh, ends: new.expires_at, skew });
             }
-            Err(Denial::Strava(Refusal::Bad("RefreshToken", ..))) => fail(PortError::LoginNeeded {
+            Err(Denial::Strava(Refusal::Bad("RefreshToken", ..))) => PortError::LoginNeeded {
                 service: Service::Strava,
                 why: "Strava no longer accepts the refresh token".to_owned(),
-            }),
-            Err(Denial::Gateway(status @ (400 | 401))) => fail(refused(Some(status), "it is not known why")),
+            },
+            Err(Denial::Gateway(status @ (400 | 401))) => refused(Some(status), "it is not known why"),
             Err(denial) => {
                 self.state().slots[self.runner].tick.was_hit = true;
-                fail(refusal(&denial, &Reading::default(), date))
+                refusal(&denial, &Reading::default(), date)
             }
-        }
+        };
+        Err(Failure { error, usage: None, server_time: Some(date) })
     }
 
     /// Charges one request, or says why it must not be made.

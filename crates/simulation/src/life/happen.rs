@@ -24,11 +24,9 @@ pub(crate) fn happen(state: &mut State, event: Event) {
         Event::Word => word(state),
         Event::Straggler(request) => straggler(state, request),
         Event::Heal => heal(state),
-        Event::Stop(runner) => {
-            if state.slots[runner].running && !state.healed {
-                state.slots[runner].stop.store(true, std::sync::atomic::Ordering::Relaxed);
-                state.tell(|| format!("{} is told to stop", crate::scene::name(runner)));
-            }
+        Event::Stop(runner) if state.slots[runner].running && !state.healed => {
+            state.slots[runner].stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            state.tell(|| format!("{} is told to stop", crate::scene::name(runner)));
         }
         _ => {}
     }
