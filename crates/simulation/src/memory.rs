@@ -198,6 +198,14 @@ impl Memory {
         Some((value.clone()?, *version))
     }
 
+    /// The version of a secret that is there.
+    pub(crate) fn secret_version(&self, name: SecretName) -> Version {
+        self.secrets
+            .get(&name)
+            .and_then(|(value, version)| value.as_ref().map(|_| *version))
+            .unwrap_or(Version::ABSENT)
+    }
+
     pub(crate) fn replace(
         &mut self,
         name: SecretName,

@@ -141,8 +141,8 @@ impl Plan {
         };
         let mut settings = settings(&mut dice, begin);
         let story = match dice.between(0, 99) {
-            0..=6 => Story::OldWatch,
-            7 => Story::Gap,
+            0..=9 => Story::OldWatch,
+            10..=12 => Story::Gap,
             _ => Story::None,
         };
         let mut rates = rates(&mut dice);

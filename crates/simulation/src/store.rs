@@ -239,6 +239,7 @@ impl State {
         expected: Version,
         new: &SecretString,
     ) -> Result<Version, Conflict> {
+        let there = self.store.secret_version(name);
         let replaced = self.store.replace(name, expected, new);
         self.agree("replace", &replaced.is_ok(), |real| {
             conflict(at_once(real.doors[who].replace(name, expected, new))).is_ok()
@@ -247,6 +248,7 @@ impl State {
             self.count_write(who);
             self.tell(|| format!("{} writes {}", crate::scene::name(who), name.key()));
             oracle::tokens::secret_written(self, name, new);
+            oracle::tokens::was_read(self, who, name, there, expected);
         }
         replaced
     }

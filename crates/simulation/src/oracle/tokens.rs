@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use fitferry_core::ports::{SecretName, Service};
+use fitferry_core::ports::{SecretName, Service, Version};
 use fitferry_sandbox::{garmin, strava};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -77,6 +77,16 @@ pub(crate) fn secret_written(state: &mut State, name: SecretName, secret: &Secre
     });
     if kept {
         rotations.remove(&service);
+    }
+}
+
+/// A login is written over the one that its writer has read, and over no other: that would end a login which somebody
+/// has just made.
+pub(crate) fn was_read(state: &mut State, who: usize, secret: SecretName, there: Version, expected: Version) {
+    let is_login = matches!(secret, SecretName::GarminLogin | SecretName::StravaLogin);
+    if is_login && there != expected {
+        let what = format!("{} writes {} over a newer one, which it has not read", name(who), secret.key());
+        state.violate(Violation::new(Law::NoTokenLost, what));
     }
 }
 
