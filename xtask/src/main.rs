@@ -3,6 +3,10 @@
 //!
 //! The check of `tidy` is a test too, so that `make test` runs it.
 
+/// A simulated life is mostly small pieces of memory that come and go.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod package;
 mod simulate;
 mod tidy;

@@ -142,7 +142,8 @@ impl Plan {
         let mut settings = settings(&mut dice, begin);
         let story = match dice.between(0, 99) {
             0..=9 => Story::OldWatch,
-            10..=12 => Story::Gap,
+            // Its many activities belong to a short life.
+            10..=12 if days_long <= 21 => Story::Gap,
             _ => Story::None,
         };
         let mut rates = rates(&mut dice);
@@ -164,6 +165,7 @@ impl Plan {
             _ => dice.pick(&[20, 50, 80, 120, 200]),
         };
         // A look must fit into a window of the limits, as it does in life.
+        let is_large = per_hundred_days >= 400 && days_long > 21;
         let has_small_limits = per_hundred_days <= 200 && dice.chance(300);
         let limits = match dice.between(0, 9) {
             _ if has_small_limits => small(&mut dice),
@@ -182,7 +184,13 @@ impl Plan {
             garmin_login: dice.pick(&[GarminLogin::Key, GarminLogin::Pair]),
             sees_private: !(wild && dice.chance(150)),
             limits,
-            page_items: if has_small_limits { dice.pick(&[100, 200]) } else { dice.pick(&[8, 12, 40, 200]) },
+            page_items: if has_small_limits {
+                dice.pick(&[100, 200])
+            } else if is_large {
+                dice.pick(&[80, 120, 200])
+            } else {
+                dice.pick(&[8, 12, 40, 200])
+            },
             short_pages: dice.chance(400),
             duplicates: match (wild, dice.chance(400)) {
                 (false, _) => Duplicates::NONE,

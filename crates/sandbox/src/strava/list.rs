@@ -1,5 +1,7 @@
 //! `GET /athlete/activities`: which activities, in which order, on which page (dossier strava.md §3.1).
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
@@ -64,32 +66,39 @@ impl Strava {
             return Err(Refusal::Bad("Application", "after", "future"));
         }
         let sees_all = self.has(caller, "activity:read_all");
+        let offset = self.offset(caller.athlete);
         let mut found: Vec<(Timestamp, &StravaActivity)> = self
             .of_athlete(caller.athlete)
             .filter(|activity| activity.listed_from <= now)
             .filter(|activity| sees_all || activity.visibility != Visibility::OnlyMe)
-            .map(|activity| (self.shown_start(activity), activity))
+            .map(|activity| (shown_start_at(activity, offset), activity))
             .filter(|(start, _)| query.after.is_none_or(|after| start.as_second() > after))
             .filter(|(start, _)| query.before.is_none_or(|before| start.as_second() < before))
             .collect();
-        found.sort_by_key(|(start, activity)| (*start, activity.id));
         // Oldest first with `after` alone; with `before`, or with neither, newest first.
-        if query.after.is_none() || query.before.is_some() {
-            found.reverse();
-        }
+        let is_newest_first = query.after.is_none() || query.before.is_some();
         let (skip, take) = self.page_bounds(query);
+        let end = skip.saturating_add(take);
+        let oldest_first = |(start, activity): &(Timestamp, &StravaActivity)| (*start, activity.id);
+        let newest_first = |one: &(Timestamp, &StravaActivity)| Reverse(oldest_first(one));
+        // What lies beyond the page need not be in order.
+        if end < found.len() {
+            match is_newest_first {
+                true => found.select_nth_unstable_by_key(end, newest_first),
+                false => found.select_nth_unstable_by_key(end, oldest_first),
+            };
+            found.truncate(end);
+        }
+        match is_newest_first {
+            true => found.sort_unstable_by_key(newest_first),
+            false => found.sort_unstable_by_key(oldest_first),
+        }
         Ok(found.into_iter().map(|(_, activity)| activity).skip(skip).take(take).collect())
     }
 
     /// What the list says about the start: the truth, or midnight and a second of the local day.
     pub fn shown_start(&self, activity: &StravaActivity) -> Timestamp {
-        if !activity.start_hidden {
-            return activity.start;
-        }
-        let offset = self.offset(activity.athlete);
-        let local = offset.to_datetime(activity.start);
-        let hidden = DateTime::from_parts(local.date(), jiff::civil::time(0, 0, 1, 0));
-        offset.to_timestamp(hidden).unwrap_or(activity.start)
+        shown_start_at(activity, self.offset(activity.athlete))
     }
 
     pub(crate) fn offset(&self, athlete: u64) -> Offset {
@@ -109,4 +118,13 @@ impl Strava {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         (whole(skip), whole(size(page)))
     }
+}
+
+fn shown_start_at(activity: &StravaActivity, offset: Offset) -> Timestamp {
+    if !activity.start_hidden {
+        return activity.start;
+    }
+    let local = offset.to_datetime(activity.start);
+    let hidden = DateTime::from_parts(local.date(), jiff::civil::time(0, 0, 1, 0));
+    offset.to_timestamp(hidden).unwrap_or(activity.start)
 }

@@ -158,8 +158,10 @@ impl Strava {
 
     /// App and athlete of an access token that is alive.
     pub(crate) fn bearer(&self, token: &str, now: Timestamp) -> Option<(u64, u64)> {
-        let alive =
-            |grant: &Grant| grant.access.iter().any(|access| access.token == token && now < access.ends);
+        // The newest are the ones that are used.
+        let alive = |grant: &Grant| {
+            grant.access.iter().rev().any(|access| now < access.ends && access.token == token)
+        };
         self.oauth.grants.iter().find(|(_, grant)| alive(grant)).map(|(key, _)| *key)
     }
 
