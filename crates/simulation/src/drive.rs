@@ -19,7 +19,7 @@ use crate::events::{Event, InFlight};
 use crate::life;
 use crate::oracle;
 use crate::outcome::{Law, Outcome, Violation};
-use crate::plan::Plan;
+use crate::plan::{Plan, Story};
 use crate::planted::Planted;
 use crate::process::Process;
 use crate::scene::{Fate, Point, Scene, State, TickFacts, name};
@@ -380,9 +380,15 @@ impl State {
     /// What is going to befall the tick that begins, if it gets so far.
     fn fates(&mut self) -> (Option<Fate>, Option<(Fate, SignedDuration)>) {
         let rates = self.plan.rates;
-        let crash = self.trouble.chance(rates.crash).then(|| self.fate());
+        let crash = self.trouble.chance(rates.crash).then(|| match self.plan.story {
+            Story::CrowdedApp => Fate { kind: Some(Point::Store), left: 1 + self.trouble.between(0, 24) },
+            _ => self.fate(),
+        });
         let freeze = self.trouble.chance(rates.freeze).then(|| {
-            let fate = self.fate();
+            let fate = match self.plan.story {
+                Story::NewLogins => Fate { kind: Some(Point::FromToken), left: 1 },
+                _ => self.fate(),
+            };
             (fate, self.trouble.long_tail(secs(1), days(2)))
         });
         (crash, freeze)

@@ -33,6 +33,7 @@ mod process;
 mod scene;
 mod store;
 mod strava;
+mod trip;
 
 pub use outcome::{Law, Outcome, Stats, Violation};
 pub use plan::{Mode, StoreKind};

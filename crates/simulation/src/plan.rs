@@ -90,6 +90,10 @@ pub(crate) enum Story {
     None,
     /// A watch from a drawer brings dozens of old recordings at once, while the list shifts now and then.
     OldWatch,
+    /// A person signs in anew several times a day, while processes are frozen just as a new token has come.
+    NewLogins,
+    /// Another tool uses up the Strava app's requests time and again, and processes die on it.
+    CrowdedApp,
     /// Many short activities, then days without any and without a machine, in which some of the last ones are
     /// synced: far behind the newest page, and longer ago than the look-back.
     Gap,
@@ -144,12 +148,16 @@ impl Plan {
             0..=9 => Story::OldWatch,
             // Its many activities belong to a short life.
             10..=12 if days_long <= 21 => Story::Gap,
+            13..=15 => Story::NewLogins,
+            16..=18 => Story::CrowdedApp,
             _ => Story::None,
         };
         let mut rates = rates(&mut dice);
         match story {
             Story::None => {}
             Story::OldWatch => rates.shift = 150,
+            Story::NewLogins => rates.freeze = 40,
+            Story::CrowdedApp => rates.crash = 300,
             Story::Gap => settings.lookback = days(1),
         }
         let runners = runners(&mut dice, lease, wild);
@@ -160,6 +168,7 @@ impl Plan {
         };
         let per_hundred_days: u64 = match dice.between(0, 99) {
             _ if story == Story::Gap => 1_600,
+            _ if story == Story::CrowdedApp => 300,
             0..=2 => 800,
             3..=7 => 400,
             _ => dice.pick(&[20, 50, 80, 120, 200]),

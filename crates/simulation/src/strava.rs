@@ -4,6 +4,9 @@
 //! 401 is answered by a new token and one more try (*Tokens*), a look is complete or an error (*Fresh eyes*), and an
 //! upload is answered about its file, not taken, or in doubt (*Doubt*).
 
+mod fate;
+mod token;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -15,25 +18,20 @@ use fitferry_core::ports::{
     Answer, Clock as _, Destination, Failure, Look, PortError, Processing, SecretName, SendError, Sent,
     Service, Sight, StoreError, Upload, Vault as _, Window,
 };
-use fitferry_core::tokens::{RotatingLogin as _, no_login, renew};
 use fitferry_sandbox::What;
 use fitferry_sandbox::direct::{Denial, Heard, Rates, Shown};
-use fitferry_sandbox::strava::{self, ListQuery, NewUpload, PerWindow, Refusal, Standing};
+use fitferry_sandbox::strava::{ListQuery, NewUpload, PerWindow, Refusal, Standing};
 use jiff::civil::time;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dice::{hours, mins, ms, secs};
+use crate::dice::{hours, secs};
 use crate::events::InFlight;
-use crate::login::{Pair, StravaLogin, app};
+use crate::login::{StravaLogin, app};
 use crate::oracle;
 use crate::planted::Planted;
 use crate::process::Process;
 use crate::scene::{Point, State, name};
 
-/// Less than this left: the token is renewed.
-const MARGIN: SignedDuration = mins(45);
-/// After an early renewal that failed or changed nothing, the token endpoint is left alone for so long.
-const EARLY_AGAIN: Duration = Duration::from_secs(5 * 60);
 const TIMEOUT: SignedDuration = secs(30);
 /// No look reads more pages.
 const PAGES_MAX: u64 = 5;
@@ -42,6 +40,8 @@ const TIMEOUT_MIN: Duration = Duration::from_secs(2);
 const BEFORE_DEADLINE: Duration = Duration::from_secs(1);
 /// How long an app that is inactive is left alone.
 const INACTIVE: SignedDuration = hours(24);
+
+pub(crate) use self::token::refresh_arrives;
 
 /// An answer as it arrived.
 struct Arrived<T> {
@@ -121,94 +121,6 @@ impl Process {
 
     fn left(&self, login: &StravaLogin) -> SignedDuration {
         login.pairs.current.ends.duration_since(self.service_now(login))
-    }
-
-    /// The login with a token that is good for a while, or at least still good.
-    async fn login(&self) -> Result<StravaLogin, Failure> {
-        let Some((secret, _)) = self.get(SecretName::StravaLogin).await? else {
-            return Err(no_login(Service::Strava));
-        };
-        let login = StravaLogin::read(&secret)
-            .map_err(|why| Failure::from(PortError::LoginNeeded { service: Service::Strava, why }))?;
-        let left = self.left(&login);
-        let early_is_due = self.monotonic() >= self.client().early_from;
-        if left >= MARGIN || left.is_positive() && !early_is_due {
-            return Ok(login);
-        }
-        match self.renew_login(None).await {
-            Ok(renewed) => {
-                if self.left(&renewed) < MARGIN {
-                    self.put_early_off();
-                }
-                Ok(renewed)
-            }
-            Err(failure) if left.is_positive() && passes(&failure.error) => {
-                self.put_early_off();
-                Ok(login)
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    fn put_early_off(&self) {
-        let from = self.monotonic().saturating_add(EARLY_AGAIN);
-        self.client().early_from = from;
-    }
-
-    /// Renews the login. `void`: the access token that was answered 401.
-    async fn renew_login(&self, void: Option<&str>) -> Result<StravaLogin, Failure> {
-        let usable = |login: &StravaLogin| match void {
-            Some(void) => login.pairs.current.access != void && self.left(login).is_positive(),
-            None => self.left(login) >= MARGIN,
-        };
-        let exchange = |_: StravaLogin, pair: Pair| self.exchange(pair);
-        renew(self, self, self, usable, exchange).await
-    }
-
-    async fn exchange(&self, pair: Pair) -> Result<Pair, Failure> {
-        self.meter.token();
-        let trip = self.state().trip(self.runner, TIMEOUT);
-        self.state().slots[self.runner].in_flight =
-            Some(InFlight::StravaRefresh { refresh_token: pair.refresh.clone() });
-        self.pass(Point::ToToken, trip.there).await;
-        self.state().slots[self.runner].in_flight = None;
-        if trip.is_lost_before {
-            self.pass(Point::FromToken, trip.patience).await;
-            return Err(down(None, "no answer in time").into());
-        }
-        let heard = {
-            let mut state = self.state();
-            state.stats.token_requests += 1;
-            refresh_arrives(&mut state, Some(self.runner), &pair.refresh)
-        };
-        let Heard { answer, date, fault, .. } = heard;
-        self.pass(Point::FromToken, trip.back).await;
-        if trip.is_lost_after || matches!(fault, Some(What::DropAfter)) || answer == Err(Denial::Unseen) {
-            let mut state = self.state();
-            state.stats.lost_answers += 1;
-            state.slots[self.runner].tick.was_hit = true;
-            return Err(down(None, "the connection ended without an answer").into());
-        }
-        let skew = date.duration_since(self.now());
-        self.client().strava_skew = Some(skew);
-        let error = match answer {
-            Ok(_) if matches!(fault, Some(What::CutBody)) => down(Some(200), "the answer was cut"),
-            Ok(new) => {
-                oracle::tokens::heard(&mut self.state(), Service::Strava, &new.refresh_token);
-                let (access, refresh) = (new.access_token, new.refresh_token);
-                return Ok(Pair { access, refresh, ends: new.expires_at, skew });
-            }
-            Err(Denial::Strava(Refusal::Bad("RefreshToken", ..))) => PortError::LoginNeeded {
-                service: Service::Strava,
-                why: "Strava no longer accepts the refresh token".to_owned(),
-            },
-            Err(Denial::Gateway(status @ (400 | 401))) => refused(Some(status), "it is not known why"),
-            Err(denial) => {
-                self.state().slots[self.runner].tick.was_hit = true;
-                refusal(&denial, &Reading::default(), date)
-            }
-        };
-        Err(Failure { error, usage: None, server_time: Some(date) })
     }
 
     /// Charges one request, or says why it must not be made.
@@ -429,25 +341,6 @@ pub(crate) fn upload_arrives(state: &mut State, runner: usize, bearer: &str, new
     heard
 }
 
-/// Strava makes a new pair, whoever hears of it: `by` is the runner that waits for the answer.
-pub(crate) fn refresh_arrives(
-    state: &mut State,
-    by: Option<usize>,
-    refresh_token: &str,
-) -> Heard<strava::TokenPair> {
-    let now = state.now;
-    let rotations = |state: &State| {
-        state.world.strava.grant(strava::CLIENT_ID, strava::ATHLETE).map_or(0, |grant| grant.rotations)
-    };
-    let before = rotations(state);
-    let client_id = strava::CLIENT_ID.to_string();
-    let heard = state.world.strava_refresh(&client_id, strava::CLIENT_SECRET, refresh_token, now);
-    if rotations(state) > before {
-        oracle::tokens::rotated(state, Service::Strava, by);
-    }
-    heard
-}
-
 fn reading(rates: Option<Rates>) -> Reading {
     let quota = |used: Option<PerWindow>, limit: Option<PerWindow>| Quota {
         used_15min: used.map(|used| used.quarter),
@@ -462,11 +355,6 @@ fn reading(rates: Option<Rates>) -> Reading {
         },
         None => Reading::default(),
     }
-}
-
-/// What an early renewal may fail with while the old token lasts.
-fn passes(error: &PortError) -> bool {
-    matches!(error, PortError::Down { .. } | PortError::Limited { .. } | PortError::Refused { .. })
 }
 
 /// An item of the list, as far as a client can read it.
@@ -638,53 +526,5 @@ impl Destination for Process {
             return Ok(None);
         }
         Ok(Some(self.operate(|state| state.view(&app(), now)).await))
-    }
-}
-
-impl State {
-    /// What is going to become of an upload that arrives now: how long Strava takes, and how it ends.
-    fn plan_upload(&mut self, external_id: &str) {
-        use fitferry_sandbox::strava::{Plan, PlanFor, PlannedEnd};
-        let strict = self.plan.is_strict();
-        let dice = &mut self.network;
-        let usual = dice.long_tail(secs(1), secs(20));
-        let (processing, list_lag) = match (dice.between(0, 9), strict) {
-            (0..=6, _) => (usual, dice.long_tail(ms(100), secs(30))),
-            (_, true) => {
-                let processing = dice.long_tail(secs(1), mins(6));
-                (processing, dice.span(SignedDuration::ZERO, crate::plan::SHOWN_WITHIN - mins(6)))
-            }
-            (_, false) => (dice.long_tail(secs(5), hours(40)), dice.long_tail(secs(1), hours(20))),
-        };
-        let end = match dice.between(0, 199) {
-            0..=1 => PlannedEnd::Error("There was an error processing your activity.".to_owned()),
-            2 => PlannedEnd::Discarded,
-            3 if !strict => PlannedEnd::Pending,
-            _ => self.known_otherwise(external_id).map_or(PlannedEnd::Natural, PlannedEnd::Error),
-        };
-        let (processing, list_lag) = (Some(processing), Some(list_lag));
-        self.world.strava.plans = vec![Plan { who: PlanFor::Every, processing, list_lag, end }];
-    }
-
-    /// In a strict world Strava detects none of our uploads. What came by another way and is not listed yet it may
-    /// still call a duplicate.
-    fn known_otherwise(&mut self, external_id: &str) -> Option<String> {
-        if !self.plan.is_strict() {
-            return None;
-        }
-        let id = external_id.strip_prefix("garmin-")?.parse().ok()?;
-        let deed = self.life.facts.get(&id)?.deed;
-        let now = self.now;
-        let other = self
-            .world
-            .strava
-            .of_athlete(strava::ATHLETE)
-            .find(|one| {
-                !matches!(one.origin, strava::Origin::Upload(_))
-                    && one.listed_from > now
-                    && self.life.deed_of(one) == Some(deed)
-            })
-            .map(|one| one.id)?;
-        self.network.chance(700).then(|| format!("{external_id}.fit duplicate of activity {other}"))
     }
 }

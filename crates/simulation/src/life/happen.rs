@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Curse, Fact, Life, Recording};
 use crate::dice::{days, hours, mins, secs};
 use crate::events::{Event, InFlight};
+use crate::plan::Story;
 use crate::scene::State;
 
 pub(crate) fn happen(state: &mut State, event: Event) {
@@ -246,7 +247,7 @@ fn revoke(state: &mut State, life: &mut Life, service: Service) {
 /// Another tool uses up some of the app's requests, now and then all of them.
 fn others_use(state: &mut State, life: &mut Life) {
     let now = state.now;
-    let uses_all = life.dice.chance(150);
+    let uses_all = life.dice.chance(if state.plan.story == Story::CrowdedApp { 600 } else { 150 });
     for app in state.world.strava.apps.values_mut() {
         let (overall, read) = app.usage.at(now);
         let more = if uses_all { app.limits.read.quarter } else { app.limits.read.quarter / 3 };

@@ -177,6 +177,15 @@ fn incidents(state: &mut State, dice: &mut Dice, plan: &Plan) {
     if dice.chance(150) {
         often(state, dice, hours(20), &|| Event::OthersUse);
     }
+    match plan.story {
+        Story::NewLogins => {
+            for service in [Service::Garmin, Service::Strava] {
+                often(state, dice, hours(8), &|| Event::SignIn(service));
+            }
+        }
+        Story::CrowdedApp => often(state, dice, hours(3), &|| Event::OthersUse),
+        Story::None | Story::OldWatch | Story::Gap => {}
+    }
     if !is_rough {
         return;
     }

@@ -1,4 +1,5 @@
 //! The simulation as a test: a fixed budget of seeds, the proof that it would notice, and that it replays.
 
+mod planted;
 mod replay;
 mod seeds;
