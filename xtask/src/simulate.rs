@@ -26,7 +26,7 @@ pub(crate) struct Asked {
     /// What the world allows itself [default: even seeds are strict, odd ones wild]
     #[arg(long, value_parser = mode)]
     mode: Option<Mode>,
-    /// What the doors to the store have underneath: memory or sqlite
+    /// What the doors to the store have underneath: memory, sqlite or dynamodb
     #[arg(long, value_parser = store, default_value = "memory")]
     store: StoreKind,
     /// How many lives are played at once [default: one a core]
@@ -58,7 +58,8 @@ fn store(text: &str) -> Result<StoreKind, String> {
     match text {
         "memory" => Ok(StoreKind::Memory),
         "sqlite" => Ok(StoreKind::Sqlite),
-        _ => Err("memory or sqlite".to_owned()),
+        "dynamodb" => Ok(StoreKind::DynamoDb),
+        _ => Err("memory, sqlite or dynamodb".to_owned()),
     }
 }
 
@@ -245,8 +246,10 @@ impl Asked {
         if let Some(days) = self.days {
             flags += &format!(" --days {days}");
         }
-        if self.store == StoreKind::Sqlite {
-            flags += " --store sqlite";
+        match self.store {
+            StoreKind::Memory => {}
+            StoreKind::Sqlite => flags += " --store sqlite",
+            StoreKind::DynamoDb => flags += " --store dynamodb",
         }
         flags
     }

@@ -129,6 +129,11 @@ where
             Err(failure) => return Err(failure),
         }
     }
+    // What the service refused may not be the login any more: who signs in does not wait for a run that sleeps.
+    let (newer, newest) = load::<L>(vault).await?;
+    if newest != version {
+        return if usable(&newer) { Ok(newer) } else { Err(PortError::Busy.into()) };
+    }
     Err(refusal.unwrap_or_else(|| no_login(L::SERVICE)))
 }
 

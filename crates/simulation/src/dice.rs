@@ -12,6 +12,7 @@ pub(crate) enum Stream {
     Life,
     Network,
     Trouble,
+    Table,
 }
 
 /// A stream of numbers.

@@ -20,6 +20,7 @@
 
 mod dice;
 mod drive;
+mod dynamo;
 mod events;
 mod garmin;
 mod life;

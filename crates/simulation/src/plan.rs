@@ -36,6 +36,8 @@ pub enum StoreKind {
     Memory,
     /// The store's own code over SQLite in memory, beside the maps: each answer is compared.
     Sqlite,
+    /// The same over a DynamoDB within this process, by way of AWS's SDK.
+    DynamoDb,
 }
 
 /// How runs keep out of each other's way.
@@ -139,9 +141,12 @@ impl Plan {
         let days_long = days_given.unwrap_or(if is_long { 90 } else { 14 });
         let begin = Timestamp::from_second(BEGIN).unwrap_or_default() + dice.span(secs(0), days(7));
         let wild = mode == Mode::Wild;
+        // The dice are the same over each store, so that the seeds are the same lives.
+        let lease = dice.pick(&[LeaseKind::Lock, LeaseKind::Term, LeaseKind::Term]);
         let lease = match store {
+            StoreKind::Memory => lease,
             StoreKind::Sqlite => LeaseKind::Lock,
-            StoreKind::Memory => dice.pick(&[LeaseKind::Lock, LeaseKind::Term, LeaseKind::Term]),
+            StoreKind::DynamoDb => LeaseKind::Term,
         };
         let mut settings = settings(&mut dice, begin);
         let story = match dice.between(0, 99) {

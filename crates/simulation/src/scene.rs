@@ -18,7 +18,7 @@ use crate::life::Life;
 use crate::memory::Memory;
 use crate::oracle::Oracle;
 use crate::outcome::{Stats, Violation};
-use crate::plan::{Plan, StoreKind};
+use crate::plan::Plan;
 use crate::planted::{Memories, Planted};
 use crate::store::Real;
 
@@ -159,7 +159,7 @@ impl Scene {
             world: World::empty(Dice::new(seed, Stream::World).draw()),
             life: Life::new(seed),
             store: Memory::new(plan.lease, planted),
-            real: (plan.store == StoreKind::Sqlite).then(|| Real::open(plan.runners.len())),
+            real: Real::open(plan.store, seed, plan.runners.len()),
             person_fence: None,
             events: Events::default(),
             slots,

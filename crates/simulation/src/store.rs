@@ -1,5 +1,5 @@
-//! The store's doors. Each operation is done on the maps (`memory`) and, where a seed runs over SQLite, by the
-//! store's own code too; the two must answer alike. The oracle sees everything that becomes durable.
+//! The store's doors. Each operation is done on the maps (`memory`) and, where a seed runs over one, by a store's
+//! own code too; the two must answer alike. The oracle sees everything that becomes durable.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -11,39 +11,113 @@ use fitferry_core::budget::{Full, Kind, Purpose, Reading, View};
 use fitferry_core::head::Head;
 use fitferry_core::ledger::{Counts, Row};
 use fitferry_core::ports::{
-    AppId, Budget as _, Fence, Filter, Lease as _, Ledger, PutError, SecretName, Vault as _, Version,
+    AppId, Budget, Fence, Filter, Lease, Ledger, PutError, SecretName, Vault, Version,
 };
+use fitferry_store::dynamodb::DynamoAthlete;
 use fitferry_store::{AthleteStore, SqliteStore};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::dynamo::Dynamo;
 use crate::memory::Conflict;
 use crate::oracle;
 use crate::outcome::{Law, Violation};
+use crate::plan::StoreKind;
 use crate::scene::State;
 
 /// A store with code of its own.
 pub(crate) struct Real {
-    store: SqliteStore,
+    underneath: Underneath,
     /// One door for each runner, and the last one for people.
-    doors: Vec<AthleteStore>,
+    doors: Vec<Door>,
+    /// What the SDK's time limits want around them; it drives nothing.
+    surroundings: Option<tokio::runtime::Runtime>,
+}
+
+/// What a new process opens its door to.
+enum Underneath {
+    Sqlite(SqliteStore),
+    Dynamo(Box<Dynamo>),
+}
+
+/// One process's way to the store.
+enum Door {
+    Sqlite(AthleteStore, SqliteStore),
+    Dynamo(Box<DynamoAthlete>),
+}
+
+/// Everything that a store is to one athlete.
+trait Doors: Ledger + Vault + Lease {}
+
+impl<T: Ledger + Vault + Lease> Doors for T {}
+
+impl Door {
+    fn athlete(&self) -> &dyn Doors {
+        match self {
+            Door::Sqlite(door, _) => door,
+            Door::Dynamo(door) => &**door,
+        }
+    }
+
+    fn budget(&self) -> &dyn Budget {
+        match self {
+            Door::Sqlite(_, store) => store,
+            Door::Dynamo(door) => door.store(),
+        }
+    }
 }
 
 const ATHLETE: &str = "me";
 
+/// Far more often than any answer of a store that never waits has to be asked for.
+const POLLS_MAX: u32 = 1_000;
+
 impl Real {
-    pub(crate) fn open(runners: usize) -> Real {
-        let store = SqliteStore::open_in_memory().expect("memory can always be opened");
-        let doors = (0..=runners).map(|_| store.athlete(ATHLETE)).collect();
-        Real { store, doors }
+    /// `None`: the maps alone.
+    pub(crate) fn open(kind: StoreKind, seed: u64, runners: usize) -> Option<Real> {
+        let (underneath, surroundings) = match kind {
+            StoreKind::Memory => return None,
+            StoreKind::Sqlite => {
+                let store = SqliteStore::open_in_memory().expect("memory can always be opened");
+                (Underneath::Sqlite(store), None)
+            }
+            StoreKind::DynamoDb => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+                let runtime = runtime.expect("a runtime without input and output can always be made");
+                (Underneath::Dynamo(Box::new(Dynamo::new(seed))), Some(runtime))
+            }
+        };
+        let doors = (0..=runners).map(|_| underneath.door()).collect();
+        Some(Real { underneath, doors, surroundings })
+    }
+
+    fn door(&self, who: usize) -> &dyn Doors {
+        self.doors[who].athlete()
+    }
+
+    fn budget(&self, who: usize) -> &dyn Budget {
+        self.doors[who].budget()
+    }
+
+    /// The answer of a store that never waits.
+    fn at_once<T>(&self, answer: impl Future<Output = T>) -> T {
+        let _within = self.surroundings.as_ref().map(tokio::runtime::Runtime::enter);
+        let mut answer = pin!(answer);
+        for _ in 0..POLLS_MAX {
+            if let Poll::Ready(value) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return value;
+            }
+        }
+        unreachable!("a store within this process answers within the call")
     }
 }
 
-/// The answer of a store that never waits.
-fn at_once<T>(answer: impl Future<Output = T>) -> T {
-    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("SQLite answers within the call"),
+impl Underneath {
+    fn door(&self) -> Door {
+        match self {
+            Underneath::Sqlite(store) => Door::Sqlite(store.athlete(ATHLETE), store.clone()),
+            Underneath::Dynamo(dynamo) => Door::Dynamo(Box::new(dynamo.store().athlete(ATHLETE))),
+        }
     }
 }
 
@@ -83,7 +157,7 @@ impl State {
 
     pub(crate) fn head(&mut self, who: usize) -> (Head, Version) {
         let read = self.store.head();
-        self.agree("head", &read, |real| at_once(real.doors[who].head()).expect("it is readable"));
+        self.agree("head", &read, |real| real.at_once(real.door(who).head()).expect("it is readable"));
         read
     }
 
@@ -97,7 +171,7 @@ impl State {
         let before = self.store.head.clone();
         let put = self.store.put_head(expected, head, fence);
         self.agree("put head", &put, |real| {
-            conflict(at_once(real.doors[who].put_head(expected, head, fence)))
+            conflict(real.at_once(real.door(who).put_head(expected, head, fence)))
         });
         if put.is_ok() {
             self.count_write(who);
@@ -108,20 +182,22 @@ impl State {
 
     pub(crate) fn get(&mut self, who: usize, id: GarminId) -> Option<(Row, Version)> {
         let found = self.store.get(id);
-        self.agree("get", &found, |real| at_once(Ledger::get(&real.doors[who], id)).expect("it is readable"));
+        self.agree("get", &found, |real| {
+            real.at_once(Ledger::get(real.door(who), id)).expect("it is readable")
+        });
         found
     }
 
     pub(crate) fn known(&mut self, who: usize, ids: &[GarminId]) -> BTreeSet<GarminId> {
         let known = self.store.known(ids);
-        self.agree("known", &known, |real| at_once(real.doors[who].known(ids)).expect("it is readable"));
+        self.agree("known", &known, |real| real.at_once(real.door(who).known(ids)).expect("it is readable"));
         known
     }
 
     pub(crate) fn open_rows(&mut self, who: usize) -> Vec<(Row, Version)> {
         let open: Vec<(Row, Version)> = self.store.open().cloned().collect();
         self.agree("open", &open, |real| {
-            let mut found = at_once(real.doors[who].open()).expect("it is readable");
+            let mut found = real.at_once(real.door(who).open()).expect("it is readable");
             found.sort_by_key(|(row, _)| row.id());
             found
         });
@@ -130,7 +206,7 @@ impl State {
 
     pub(crate) fn count(&mut self, who: usize) -> Counts {
         let counts = self.store.counts;
-        self.agree("count", &counts, |real| at_once(real.doors[who].count()).expect("it is readable"));
+        self.agree("count", &counts, |real| real.at_once(real.door(who).count()).expect("it is readable"));
         counts
     }
 
@@ -143,7 +219,7 @@ impl State {
     ) -> Result<Version, Conflict> {
         let before = self.store.rows.get(&row.id()).map(|(row, _)| row.state.clone());
         let put = self.store.put(row, expected, fence);
-        self.agree("put", &put, |real| conflict(at_once(real.doors[who].put(row, expected, fence))));
+        self.agree("put", &put, |real| conflict(real.at_once(real.door(who).put(row, expected, fence))));
         if put.is_ok() {
             self.count_write(who);
             oracle::row_written(self, who, row, before.as_ref(), fence);
@@ -153,7 +229,7 @@ impl State {
 
     pub(crate) fn add(&mut self, who: usize, rows: &[Row], fence: Fence) -> Result<Vec<GarminId>, Conflict> {
         let added = self.store.add(rows, fence);
-        self.agree("add", &added, |real| conflict(at_once(real.doors[who].add(rows, fence))));
+        self.agree("add", &added, |real| conflict(real.at_once(real.door(who).add(rows, fence))));
         if let Ok(ids) = &added {
             self.count_write(who);
             for row in rows.iter().filter(|row| ids.contains(&row.id())) {
@@ -166,7 +242,10 @@ impl State {
     pub(crate) fn take(&mut self, who: usize, now: Timestamp, until: Timestamp) -> Option<Fence> {
         let mine = self.fence_of(who);
         let taken = self.store.take(who, mine, now, until);
-        self.agree("take", &taken, |real| at_once(real.doors[who].take(until)).expect("it is writable"));
+        if let Some(Real { underneath: Underneath::Dynamo(dynamo), .. }) = &self.real {
+            dynamo.set_clock(now);
+        }
+        self.agree("take", &taken, |real| real.at_once(real.door(who).take(until)).expect("it is writable"));
         if taken.is_some() && taken != mine {
             oracle::lease_taken(self);
         }
@@ -180,7 +259,9 @@ impl State {
     pub(crate) fn renew(&mut self, who: usize, until: Timestamp) -> bool {
         let mine = self.fence_of(who);
         let renewed = self.store.renew(mine, until);
-        self.agree("renew", &renewed, |real| at_once(real.doors[who].renew(until)).expect("it is readable"));
+        self.agree("renew", &renewed, |real| {
+            real.at_once(real.door(who).renew(until)).expect("it is readable")
+        });
         match self.slots.get_mut(who) {
             Some(slot) if renewed => slot.lease_until = Some(until),
             _ => self.set_fence(who, None),
@@ -192,7 +273,7 @@ impl State {
         let mine = self.fence_of(who);
         self.store.release(mine);
         if let Some(real) = &self.real {
-            at_once(real.doors[who].release()).expect("a lock can be given up");
+            real.at_once(real.door(who).release()).expect("a lock can be given up");
         }
         self.set_fence(who, None);
     }
@@ -203,7 +284,7 @@ impl State {
         self.store.died(mine);
         self.set_fence(who, None);
         if let Some(real) = &mut self.real {
-            real.doors[who] = real.store.athlete(ATHLETE);
+            real.doors[who] = real.underneath.door();
         }
     }
 
@@ -227,7 +308,7 @@ impl State {
             found.map(|(secret, version)| (secret.expose_secret().to_owned(), version))
         };
         self.agree("secret", &shown(found.clone()), |real| {
-            shown(at_once(real.doors[who].get_fresh(name)).expect("it is readable"))
+            shown(real.at_once(real.door(who).get_fresh(name)).expect("it is readable"))
         });
         found
     }
@@ -242,7 +323,7 @@ impl State {
         let there = self.store.secret_version(name);
         let replaced = self.store.replace(name, expected, new);
         self.agree("replace", &replaced.is_ok(), |real| {
-            conflict(at_once(real.doors[who].replace(name, expected, new))).is_ok()
+            conflict(real.at_once(real.door(who).replace(name, expected, new))).is_ok()
         });
         if replaced.is_ok() {
             self.count_write(who);
@@ -256,43 +337,45 @@ impl State {
     pub(crate) fn remove_secret(&mut self, who: usize, name: SecretName) {
         self.store.remove(name);
         if let Some(real) = &self.real {
-            at_once(real.doors[who].remove(name)).expect("it is writable");
+            real.at_once(real.door(who).remove(name)).expect("it is writable");
         }
     }
 
-    pub(crate) fn charge(&mut self, app: &AppId, kind: Kind, now: Timestamp) -> Result<(), Full> {
+    pub(crate) fn charge(&mut self, who: usize, app: &AppId, kind: Kind, now: Timestamp) -> Result<(), Full> {
         let charged = self.store.charge(app, kind, Purpose::Everyday, now);
         self.agree("charge", &charged, |real| {
-            at_once(real.store.charge(app, kind, Purpose::Everyday, now)).expect("it is writable")
+            real.at_once(real.budget(who).charge(app, kind, Purpose::Everyday, now)).expect("it is writable")
         });
         charged
     }
 
-    pub(crate) fn correct(&mut self, app: &AppId, reading: &Reading, at: Timestamp) -> View {
+    pub(crate) fn correct(&mut self, who: usize, app: &AppId, reading: &Reading, at: Timestamp) -> View {
         let view = self.store.correct(app, reading, at);
         self.agree("correct", &view, |real| {
-            at_once(real.store.correct(app, reading, at)).expect("it is writable")
+            real.at_once(real.budget(who).correct(app, reading, at)).expect("it is writable")
         });
         view
     }
 
-    pub(crate) fn pause_account(&mut self, app: &AppId, full: Full) {
+    pub(crate) fn pause_account(&mut self, who: usize, app: &AppId, full: Full) {
         self.store.pause(app, full);
         if let Some(real) = &self.real {
-            at_once(real.store.pause(app, full)).expect("it is writable");
+            real.at_once(real.budget(who).pause(app, full)).expect("it is writable");
         }
     }
 
-    pub(crate) fn clear_account(&mut self, app: &AppId) {
+    pub(crate) fn clear_account(&mut self, who: usize, app: &AppId) {
         self.store.clear(app);
         if let Some(real) = &self.real {
-            at_once(real.store.clear(app)).expect("it is writable");
+            real.at_once(real.budget(who).clear(app)).expect("it is writable");
         }
     }
 
-    pub(crate) fn view(&mut self, app: &AppId, now: Timestamp) -> View {
+    pub(crate) fn view(&mut self, who: usize, app: &AppId, now: Timestamp) -> View {
         let view = self.store.view(app, now);
-        self.agree("view", &view, |real| at_once(real.store.view(app, now)).expect("it is readable"));
+        self.agree("view", &view, |real| {
+            real.at_once(real.budget(who).view(app, now)).expect("it is readable")
+        });
         view
     }
 
@@ -300,7 +383,7 @@ impl State {
     pub(crate) fn compare_all(&mut self) {
         let rows: Vec<Row> = self.store.rows.values().map(|(row, _)| row.clone()).collect();
         self.agree("list", &rows, |real| {
-            let mut rows = at_once(real.doors[0].list(&Filter::default())).expect("it is readable");
+            let mut rows = real.at_once(real.door(0).list(&Filter::default())).expect("it is readable");
             rows.sort_by_key(Row::id);
             rows
         });

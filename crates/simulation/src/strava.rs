@@ -128,7 +128,7 @@ impl Process {
         let service_now = self.service_now(login);
         let charged = self.operate(|state| {
             let kind = if state.planted == Some(Planted::ReadWindowIgnored) { Kind::Upload } else { kind };
-            let charged = state.charge(&app(), kind, service_now);
+            let charged = state.charge(self.runner, &app(), kind, service_now);
             if charged.is_ok() {
                 oracle::limits::charged(state, self.runner, service_now);
             }
@@ -151,7 +151,7 @@ impl Process {
         let Heard { answer, date, rates, .. } = heard;
         self.client().strava_skew = Some(date.duration_since(self.now()));
         let reading = reading(rates);
-        let usage = Some(self.operate(|state| state.correct(&app(), &reading, date)).await);
+        let usage = Some(self.operate(|state| state.correct(self.runner, &app(), &reading, date)).await);
         if answer.is_err() || is_cut {
             self.state().slots[self.runner].tick.was_hit = true;
         }
@@ -225,7 +225,7 @@ impl Process {
         };
         self.operate(|state| {
             if state.planted != Some(Planted::LimitNotObeyed) {
-                state.pause_account(&app(), full);
+                state.pause_account(self.runner, &app(), full);
             }
             oracle::limits::paused(state, full);
         })
@@ -525,6 +525,6 @@ impl Destination for Process {
         if self.get(SecretName::StravaLogin).await?.is_none() {
             return Ok(None);
         }
-        Ok(Some(self.operate(|state| state.view(&app(), now)).await))
+        Ok(Some(self.operate(|state| state.view(self.runner, &app(), now)).await))
     }
 }

@@ -311,6 +311,10 @@ impl Tick<'_> {
             Hold::Auto if self.head.link.on == Some(true) => LINK_HOLD,
             Hold::Auto => return,
         };
+        self.hold_for(row, hold);
+    }
+
+    fn hold_for(&self, row: &mut Row, hold: SignedDuration) {
         if planted::has(Fault::NothingIsHeld) {
             return;
         }
@@ -325,15 +329,25 @@ impl Tick<'_> {
         if self.head.link.on == Some(true) {
             return Ok(());
         }
-        self.head.link.on = Some(true);
-        self.notes.push(Note::LinkOn);
+        // The head says so once they are held: killed in between, the next run sees it on Strava again.
+        let hold = match self.settings.hold {
+            Hold::For(hold) => hold,
+            Hold::Auto => LINK_HOLD,
+        };
         let rows: Vec<Row> = self.open.values().filter(|row| row.state == State::Wanted).cloned().collect();
         for mut row in rows {
             let before = row.not_before;
-            self.hold(&mut row);
+            self.hold_for(&mut row, hold);
             if row.not_before != before {
                 self.keep(row).await?;
             }
+        }
+        self.head.link.on = Some(true);
+        self.notes.push(Note::LinkOn);
+        // And before the rows that show it are settled; else the first of these writes brings it along.
+        if self.head_kept.dirty {
+            let fence = self.take_lease().await?;
+            self.write_head(fence).await?;
         }
         Ok(())
     }

@@ -92,6 +92,7 @@ pub struct Facts<'a> {
 
 /// Two days on either side of an activity (*Fresh eyes*).
 const MARGIN: SignedDuration = SignedDuration::from_hours(48);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// Windows are split where nothing wanted starts for longer than this.
 const GAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// And split where one grows longer than this: the look over it must fit into what may be asked in a quarter of an
@@ -159,10 +160,18 @@ pub fn window_of(row: &Row, strava_now: Timestamp) -> Option<Window> {
         Some(start) => Some(around(start, start, strava_now)),
         // Without any start it is looked for by its external id, among what is new.
         None if row.file.is_some() || row.state != State::Wanted => {
-            Some(Window { after: earlier(strava_now, MARGIN), before: later(strava_now, MARGIN) })
+            let hour = hour_of(strava_now);
+            Some(Window { after: earlier(hour, MARGIN), before: later(hour, HOUR + MARGIN) })
         }
         None => None,
     }
+}
+
+/// When the hour began: a window around a moment that moves on would be covered by no look, however new.
+fn hour_of(moment: Timestamp) -> Timestamp {
+    let into = SignedDuration::from_secs(moment.as_second().rem_euclid(HOUR.as_secs()));
+    let second = Timestamp::from_second(moment.as_second()).unwrap_or(moment);
+    earlier(second, into)
 }
 
 /// *Fresh eyes*: the windows that have to be looked over before the due rows may go on.

@@ -44,11 +44,28 @@ fn one_without_a_start_is_downloaded_first_and_looked_for_around_the_files_start
         row
     };
     assert_eq!(window_of(&with_file(Some(-9 * DAY)), at(0)), Some(span(-11 * DAY, -7 * DAY)));
-    assert_eq!(window_of(&with_file(None), at(0)), Some(span(-2 * DAY, 2 * DAY)));
+    let among_the_new = span(-2 * DAY, 2 * DAY + HOUR);
+    assert_eq!(window_of(&with_file(None), at(0)), Some(among_the_new));
     let mut in_doubt = without_start();
     in_doubt.upload_starts(at(20), at(0)).unwrap();
-    assert_eq!(window_of(&in_doubt, at(0)), Some(span(-2 * DAY, 2 * DAY)));
-    assert_eq!(Scene::of([with_file(None)]).next(), Some(Step::Find(span(-2 * DAY, 2 * DAY))));
+    assert_eq!(window_of(&in_doubt, at(0)), Some(among_the_new));
+    assert_eq!(Scene::of([with_file(None)]).next(), Some(Step::Find(among_the_new)));
+}
+
+/// Found by the simulation: the window moved on with the clock, no look ever covered it, and one after the other used
+/// up the day's requests.
+#[test]
+fn a_look_for_what_has_no_start_serves_although_time_goes_on() {
+    let mut row = without_start();
+    row.downloaded(file_that_starts(None), at(0));
+    let asked = window_of(&row, at(5)).unwrap();
+    let needed = |later: i64| window_of(&row, at(later)).unwrap();
+    assert!([5, 6, 900, HOUR - 1].into_iter().all(|later| asked.covers(&needed(later))));
+    assert!(!asked.covers(&needed(HOUR)), "what is new by then is looked for anew");
+    for now in [-1, 0, 1, HOUR - 1] {
+        let window = window_of(&row, at(now)).unwrap();
+        assert!(window.covers(&span(now - 2 * DAY, now + 2 * DAY)), "{now}");
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ async fn the_pair_kept_aside_and_the_pair_before_are_each_tried_once_before_logi
     assert_eq!(why, "refused 3", "of the pair in force");
     world.happened(expect![
         "take lease until 06:02:00, read 3 before 2 aside 4, write 3 before 2 aside 4, exchange 3, exchange 4, \
-         exchange 2, release lease"
+         exchange 2, read 3 before 2 aside 4, release lease"
     ]);
 }
 
@@ -89,6 +89,25 @@ async fn the_first_pair_that_the_service_takes_is_renewed() {
         let world = World { taken: BTreeSet::from([taken]), ..World::with(stored) };
         assert_eq!(world.renew().await.unwrap(), renewed, "{stored}, {taken} is taken");
         assert_eq!(world.stored(), renewed, "it is durable");
+    }
+}
+
+/// Found by the simulation: a process that slept for hours heard that its old login had ended, and a person had signed
+/// in meanwhile.
+#[tokio::test]
+async fn a_refusal_is_no_end_of_a_login_that_somebody_has_made_meanwhile() {
+    for (usable, outcome) in [(vec![50], Some("50")), (vec![], None)] {
+        let made_meanwhile = Mutex::new(Some("50"));
+        let world = World { usable, made_meanwhile, taken: BTreeSet::new(), ..World::with("1") };
+        match (world.renew().await, outcome) {
+            (Ok(login), Some(expected)) => assert_eq!(login, expected),
+            (Err(PortError::Busy), None) => {}
+            (other, _) => panic!("{other:?}"),
+        }
+        world.happened(expect![
+            "take lease until 06:02:00, read 1, write 1, exchange 1, read 50, release lease"
+        ]);
+        assert_eq!(world.stored(), "50");
     }
 }
 
@@ -200,6 +219,8 @@ struct World {
     writes_until_full: Option<usize>,
     /// What other runs write in our way, each after so many writes of ours since the last one's.
     others: Mutex<Vec<(usize, &'static str)>>,
+    /// The login of a person who signs in while the service is asked.
+    made_meanwhile: Mutex<Option<&'static str>>,
     diary: Mutex<Vec<String>>,
 }
 
@@ -215,6 +236,7 @@ impl World {
             held: None,
             writes_until_full: None,
             others: Mutex::default(),
+            made_meanwhile: Mutex::default(),
             diary: Mutex::default(),
         }
     }
@@ -224,6 +246,11 @@ impl World {
         let usable = |login: &Login| self.usable.contains(&login.0.current);
         let exchange = |_: Login, pair: u32| async move {
             self.note(format!("exchange {pair}"));
+            if let Some(made) = self.made_meanwhile.lock().unwrap().take() {
+                let mut login = self.login.lock().unwrap();
+                let version = login.as_ref().map_or(0, |(_, version)| *version);
+                *login = Some((made.to_owned(), version + 1));
+            }
             if self.down {
                 let what = "503".to_owned();
                 return Err(PortError::Down { service: Service::Strava, status: Some(503), what }.into());

@@ -282,7 +282,7 @@ fn sign_in(state: &mut State, service: Service) {
     let (mut head, version) = state.head(person);
     head.clear_pauses();
     let written = state.put_head(person, version, &head, fence);
-    state.clear_account(&crate::login::app());
+    state.clear_account(person, &crate::login::app());
     state.release(person);
     state.oracle.tokens.signed_in(service);
     state.stats.sign_ins += 1;
@@ -320,7 +320,7 @@ fn word(state: &mut State) {
             head.dirty = true;
             if wants {
                 head.clear_pauses();
-                state.clear_account(&crate::login::app());
+                state.clear_account(person, &crate::login::app());
             }
             let written = state.put_head(person, head_version, &head, fence);
             let kept = state.put(person, &row, version, fence);

@@ -4,7 +4,7 @@ use fitferry_core::activity::GarminId;
 use fitferry_core::ledger::{RejectReason, Row, SkipReason, State as RowState, StateName};
 use fitferry_core::ports::Fence;
 use fitferry_sandbox::garmin::Parcel;
-use fitferry_sandbox::strava::Outcome;
+use fitferry_sandbox::strava::{self, Outcome};
 
 use super::uploads::{ours_of, uploads_of};
 use crate::life::Curse;
@@ -133,6 +133,18 @@ fn untrue_skip(state: &State, row: &Row, reason: SkipReason) -> Option<String> {
     (!is_true).then(|| "that is not so".to_owned())
 }
 
+/// Whether what came to Strava by another way shows plainly what this activity shows.
+fn other_is_plain(state: &State, id: GarminId, deed: u64) -> bool {
+    let by_others = |one: &&strava::StravaActivity| !matches!(one.origin, strava::Origin::Upload(_));
+    let mut same = state
+        .world
+        .strava
+        .of_athlete(strava::ATHLETE)
+        .filter(by_others)
+        .filter(|one| state.life.deed_of(one) == Some(deed));
+    same.any(|one| super::uploads::may_be_recognised(state, id, one))
+}
+
 fn untrue_rejection(state: &State, id: GarminId, reason: RejectReason) -> Option<String> {
     let fact = state.life.fact(id)?;
     let activity = state.world.garmin.activities.get(&id.0)?;
@@ -149,9 +161,15 @@ fn untrue_rejection(state: &State, id: GarminId, reason: RejectReason) -> Option
         RejectReason::SeveralFiles => matches!(activity.parcel, Parcel::ZipOf(_)),
         RejectReason::TooLarge => false,
         RejectReason::OverlapsOther => {
-            !state.plan.is_strict()
-                && (fact.duplicates_told > 0
-                    || outcome(|outcome| matches!(outcome, Outcome::Duplicate { .. })))
+            let is_duplicate = |outcome: &Outcome| match outcome {
+                Outcome::Duplicate { .. } => true,
+                Outcome::Failed { error } => error.contains("duplicate"),
+                _ => false,
+            };
+            let told = fact.duplicates_told > 0 || outcome(is_duplicate);
+            // In a strict world Strava names nothing but the same deed, which may be told by two watches that agree
+            // on little.
+            told && (!state.plan.is_strict() || !other_is_plain(state, id, fact.deed))
         }
         RejectReason::DeletedOnStrava => {
             outcome(|outcome| matches!(outcome, Outcome::Discarded))

@@ -94,7 +94,7 @@ fn eyes_are_fresh(state: &mut State, runner: usize, id: GarminId) {
 
 /// A copy with a hidden start, or one of a second watch, is recognised by what the lists tell; beyond that nobody
 /// promises anything (architecture, *Same activity*).
-fn may_be_recognised(state: &State, id: GarminId, one: &strava::StravaActivity) -> bool {
+pub(super) fn may_be_recognised(state: &State, id: GarminId, one: &strava::StravaActivity) -> bool {
     if one.garmin_id() == Some(id.0) {
         return true;
     }
