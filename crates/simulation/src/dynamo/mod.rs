@@ -64,12 +64,6 @@ impl Dynamo {
     pub(crate) fn set_clock(&self, now: Timestamp) {
         *locked(&self.clock.0) = now;
     }
-
-    /// What the table did that no store could have known: busy answers, lost answers, keys left over, early ends.
-    #[cfg(test)]
-    pub(crate) fn moods(&self) -> table::Moods {
-        locked(&self.table).moods
-    }
 }
 
 impl fmt::Debug for Dynamo {
@@ -110,4 +104,58 @@ impl AsyncSleep for NoTime {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use fitferry_core::activity::{GarminId, Listed};
+    use fitferry_core::ledger::{Row, State};
+    use fitferry_core::ports::{Filter, Lease as _, Ledger as _, PutError, Version};
+
+    use super::*;
+
+    fn rows(count: u64) -> Vec<Row> {
+        let row = |id| Row::seen(Listed::bare(GarminId(id)), State::Wanted, Timestamp::UNIX_EPOCH);
+        (1..=count).map(row).collect()
+    }
+
+    #[tokio::test]
+    async fn the_stores_code_comes_through_everything_that_the_table_does_on_its_own_account() {
+        let dynamo = Dynamo::new(7);
+        let until: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let door = dynamo.store().athlete("me");
+        let fence = door.take(until).await.unwrap().expect("it is free");
+        for round in 0..40 {
+            let all = rows(60 + round);
+            let added = door.add(&all, fence).await.unwrap();
+            assert_eq!(added.len() as u64, if round == 0 { 60 } else { 1 });
+            assert_eq!(door.known(&added).await.unwrap().len(), added.len());
+            assert_eq!(door.open().await.unwrap().len(), all.len());
+            assert_eq!(door.list(&Filter::default()).await.unwrap().len(), all.len());
+        }
+        let moods = locked(&dynamo.table).moods;
+        for (what, count) in [
+            ("busy", moods.busy),
+            ("lost answers", moods.lost),
+            ("conflicts", moods.conflicts),
+            ("keys left over", moods.left_over),
+            ("pages that end early", moods.early_ends),
+        ] {
+            assert!(count > 0, "{what}: {moods:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_has_lost_its_lease_writes_nothing() {
+        let dynamo = Dynamo::new(1);
+        let until: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let (one, other) = (dynamo.store().athlete("me"), dynamo.store().athlete("me"));
+        let fence = one.take(until).await.unwrap().expect("it is free");
+        assert_eq!(other.take(until).await.unwrap(), None);
+        dynamo.set_clock(until);
+        assert!(other.take(until).await.unwrap().is_some_and(|newer| newer > fence));
+        let row = &rows(1)[0];
+        assert!(matches!(one.put(row, Version::ABSENT, fence).await, Err(PutError::Conflict)));
+        assert_eq!(one.open().await.unwrap(), []);
+    }
 }

@@ -54,3 +54,15 @@ fn over_the_stores_own_code_each_answer_is_the_models_and_nothing_is_lost_either
     let stats = play_all(0..60, Options { store: StoreKind::Sqlite, ..Options::default() });
     assert!(stats.published > 100);
 }
+
+/// AWS's SDK, not built for speed here, makes these lives slow; a few days of each will do.
+#[test]
+fn over_dynamodb_with_its_conditions_lost_answers_and_busy_moments_it_is_the_same() {
+    let over = |store| Options { store, days: Some(4), ..Options::default() };
+    let stats = play_all(0..20, over(StoreKind::DynamoDb));
+    assert!(stats.published > 40);
+    let of = |seed, store| play(&Options { seed, ..over(store) }).stats;
+    // The same life, event by event, where the maps have leases that end, as the table has.
+    let same = (0..5).filter(|seed| of(*seed, StoreKind::Memory) == of(*seed, StoreKind::DynamoDb));
+    assert!(same.count() >= 2);
+}
