@@ -132,6 +132,9 @@ mod tests {
             assert_eq!(door.known(&added).await.unwrap().len(), added.len());
             assert_eq!(door.open().await.unwrap().len(), all.len());
             assert_eq!(door.list(&Filter::default()).await.unwrap().len(), all.len());
+            for _ in 0..40 {
+                assert!(door.renew(until).await.unwrap());
+            }
         }
         let moods = locked(&dynamo.table).moods;
         for (what, count) in [
