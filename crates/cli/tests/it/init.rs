@@ -1,7 +1,5 @@
 //! `fitferry init`: from nothing to a working setup, and again without harm.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
-
 use fitferry_sandbox::{Options, garmin, strava};
 
 use crate::home::{Home, add_run, list, world};

@@ -109,7 +109,7 @@ async fn spend(context: &Context, app: App, ticket: &Ticket) -> Result<(App, Pro
     let proven = app.under_lease(async |fence| {
         context.stop_with(&app.clock);
         let vault = &*app.store.vault;
-        let login = app.redeem_garmin(ticket).await.map_err(refusal::of_sign_in)?;
+        let login = app.redeem_garmin(ticket).await.map_err(|error| refusal::of_sign_in(&error))?;
         let before = fitferry_garmin::login::keep(vault, &login).await?;
         match app.prove_garmin(login).await {
             Ok(proven) => {

@@ -121,7 +121,7 @@ pub(super) async fn ticket(context: &Context, app: &App, given: Given) -> Result
                 cool_down::change(vault, |downs| downs.blocked(&account, now, retry_after, timing)).await?;
             Err(cool_down::blocked(until, Some(&why)))
         }
-        Err(Ended::Said(error)) => Err(refusal::of_sign_in(error)),
+        Err(Ended::Said(error)) => Err(refusal::of_sign_in(&error)),
         Err(Ended::Here(error)) => Err(error),
     }
 }
@@ -200,7 +200,7 @@ impl Codes {
 /// The one that was asked for did not come.
 fn no_code(wanted: &CodeWanted<'_>) -> CommandError {
     if wanted.tries_left() < sso::CODE_TRIES {
-        return refusal::of_sign_in(SsoError::WrongCode);
+        return refusal::of_sign_in(&SsoError::WrongCode);
     }
     nobody_told()
 }

@@ -40,9 +40,9 @@ pub(super) fn but_kept(error: &CommandError) -> CommandError {
 }
 
 /// A password, a code or a ticket.
-pub(super) fn of_sign_in(error: SsoError) -> CommandError {
+pub(super) fn of_sign_in(error: &SsoError) -> CommandError {
     let refused = |help: &str| CommandError::new(Kind::LoginRefused, error.to_string(), help);
-    match &error {
+    match error {
         SsoError::WrongPassword => refused(
             "Check both, and run `fitferry login garmin --email ADDRESS` again; a few wrong ones lock the account.",
         ),
@@ -115,7 +115,7 @@ pub fn every_error() -> Vec<CommandError> {
         SsoError::TicketRefused { said: "used".to_owned() },
         down.clone().into(),
     ]);
-    let mut errors: Vec<CommandError> = said.into_iter().map(of_sign_in).collect();
+    let mut errors: Vec<CommandError> = said.iter().map(of_sign_in).collect();
     let wanted = [key::KEY, password::EMAIL, password::PASSWORD, password::CODE, ticket::TICKET];
     errors.extend(wanted.map(crate::secrets::Wanted::missing));
     errors.extend([
