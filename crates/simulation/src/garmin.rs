@@ -380,6 +380,7 @@ impl Source for Process {
         let is_newest =
             page.start == 0 && page.limit == LOOK_PAGE && page.from.is_none() && page.to.is_none();
         let tier = self.tier();
+        self.state().slots[self.runner].tick.listing_failed = true;
         let arrived = self
             .ask_garmin(TIMEOUT, |state, bearer| {
                 if query.start > 0 {
@@ -391,6 +392,14 @@ impl Source for Process {
                 }
                 let now = state.now;
                 let heard = state.world.garmin_list(tier, bearer, &query, now);
+                let told = match &heard.answer {
+                    Ok(page) => format!("{} items", page.len()),
+                    Err(denial) => format!("{denial:?}"),
+                };
+                if let Some(lines) = &mut state.trace {
+                    let (by, skip) = (name(self.runner), query.start);
+                    lines.push(format!("{now:.3}  {by} reads Garmin's list after {skip}: {told}"));
+                }
                 heard.map(|page| page.into_iter().map(listed).collect::<Vec<_>>())
             })
             .await?;
@@ -399,6 +408,7 @@ impl Source for Process {
             Ok(_) if arrived.is_cut => Err(arrived.fail(down(Some(200), "the answer was cut short"))),
             Ok(_) => {
                 let value = arrived.answer.unwrap_or_default();
+                self.state().slots[self.runner].tick.listing_failed = false;
                 if page.limit == LOOK_PAGE && page.from.is_none() && page.to.is_none() {
                     let reached = usize::try_from(page.start + page.limit).unwrap_or(0);
                     self.state().slots[self.runner].tick.look_reached = reached;

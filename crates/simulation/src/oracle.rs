@@ -27,6 +27,8 @@ pub(crate) struct Oracle {
     pub(crate) limits: limits::Limits,
     /// A sweep took more than one tick.
     pub(crate) sweeps_are_split: bool,
+    /// The newest page of Garmin's list that the head's fingerprint is of.
+    pub(crate) page_known: Vec<GarminId>,
     activities_seen: usize,
     garmin_limited_until: Option<(Timestamp, Timestamp)>,
 }

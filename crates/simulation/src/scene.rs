@@ -53,7 +53,7 @@ pub(crate) struct State {
     /// The fault that is planted, and what spoilt doors remember.
     pub(crate) planted: Option<Planted>,
     pub(crate) memories: Memories,
-    trace: Option<Vec<String>>,
+    pub(crate) trace: Option<Vec<String>>,
 }
 
 /// A place in a run at which something may befall it: before or after the effect of a call.
@@ -141,6 +141,8 @@ pub(crate) struct TickFacts {
     pub(crate) met_another: bool,
     /// The newest page that it read, for the head's fingerprint.
     pub(crate) newest_page: Vec<GarminId>,
+    /// The last request for a page of Garmin's list has brought none.
+    pub(crate) listing_failed: bool,
     pub(crate) freezes: u32,
     /// How often Garmin's list shifted while this tick read it, the list before that, and how much of it was read.
     pub(crate) shifts: u32,

@@ -52,7 +52,13 @@ pub(crate) fn head_written(state: &mut State, who: usize, before: &Head, fence: 
         && head.fingerprint.is_some()
         && !slot.tick.newest_page.is_empty()
     {
-        state.garmin_changes_known = slot.tick.garmin_changes;
+        // A look that broke off has shown a page of which the fingerprint says nothing.
+        let is_of_this_page = head.fingerprint != before.fingerprint
+            || !slot.tick.listing_failed && slot.tick.newest_page == state.oracle.page_known;
+        if is_of_this_page {
+            state.garmin_changes_known = slot.tick.garmin_changes;
+            state.oracle.page_known.clone_from(&slot.tick.newest_page);
+        }
     }
     if head.fingerprint != before.fingerprint {
         knows_its_page(state, who);
