@@ -4,9 +4,11 @@ use std::io;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fitferry_simulation::{Mode, Options, Outcome, Planted, Stats, StoreKind, play, replay};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 
 /// What the command line asks for.
 #[derive(clap::Args)]
@@ -171,11 +173,13 @@ fn many(asked: &Asked) -> ExitCode {
     let (stats, played) = *total.lock().expect("all players have ended");
     let took = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "seeds are not that many")]
-    let (rate, jobs) = (played as f64 / took, jobs as f64);
+    let (rate, core_rate) = (played as f64 / took, played as f64 / core_seconds());
     let mut out = io::stdout().lock();
     say(
         &mut out,
-        &format!("{played} seeds in {took:.1} s: {rate:.0} a second, {:.0} a second and job", rate / jobs),
+        &format!(
+            "{played} seeds in {took:.1} s: {rate:.0} a second, {core_rate:.0} in a second of a core's time"
+        ),
     );
     for (name, count) in stats.all() {
         say(&mut out, &format!("  {count:>12} {}", name.replace('_', " ")));
@@ -193,6 +197,13 @@ fn many(asked: &Asked) -> ExitCode {
     let flags = asked.flags();
     say(&mut out, &format!("the whole history: cargo xtask simulate --seed {} --trace{flags}", outcome.seed));
     ExitCode::FAILURE
+}
+
+/// What this process has had of all cores together.
+fn core_seconds() -> f64 {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return f64::NAN };
+    let seconds = |time: TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs()).as_secs_f64();
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 fn find_planted(asked: &Asked, planted: Plant) -> ExitCode {
