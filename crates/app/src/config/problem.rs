@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use fitferry_core::plain::steers;
+
 /// Where a person wrote something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -23,7 +25,7 @@ impl fmt::Display for Place {
         match self {
             Place::Line { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
             Place::File(file) => write!(f, "{}", file.display()),
-            Place::Variable(name) => f.write_str(name),
+            Place::Variable(name) => f.write_str(&shown(name)),
             Place::Flag(name) => f.write_str(name),
         }
     }
@@ -39,8 +41,25 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(place: Place, message: impl Into<String>, help: impl Into<String>) -> Problem {
-        Problem { place, message: message.into(), help: help.into() }
+        Problem { place, message: shown(&message.into()), help: shown(&help.into()) }
     }
+}
+
+/// What was written may be anything; what is told of it is short, and stands still on a screen.
+fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 400;
+    let mut short = String::new();
+    for c in text.chars().take(CHARS_MAX) {
+        if steers(c) {
+            short.extend(c.escape_default());
+        } else {
+            short.push(c);
+        }
+    }
+    if text.chars().nth(CHARS_MAX).is_some() {
+        short.push('…');
+    }
+    short
 }
 
 impl fmt::Display for Problem {

@@ -100,7 +100,7 @@ fn a_refresh_token_ends_with_the_call_as_it_ends_with_the_request() {
     });
     let over_http = http.refresh(&refresh_token).body_json();
     let secret = fitferry_sandbox::strava::CLIENT_SECRET;
-    let mut refresh =
+    let refresh =
         |world: &mut World| world.strava_refresh("12345", secret, &refresh_token, direct.now).answer;
     let called = refresh(&mut direct.world).unwrap();
     assert_eq!(over_http["refresh_token"].as_str(), Some(called.refresh_token.as_str()));
