@@ -138,7 +138,16 @@ fn build(workspace: &Path, folder: &Path) -> Result<PathBuf, Vec<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(workspace).env("RUSTFLAGS", COVERAGE);
-    command.args(["build", "--locked", "--profile", "fuzz", "--package", "fitferry-fuzz", "--features", "guided"]);
+    command.args([
+        "build",
+        "--locked",
+        "--profile",
+        "fuzz",
+        "--package",
+        "fitferry-fuzz",
+        "--features",
+        "guided",
+    ]);
     // With a target named, build scripts and macros are left without the pass.
     command.args(["--bin", "guided", "--target", &host, "--target-dir"]).arg(folder);
     run(&mut command, "the fuzzer could not be built")?;

@@ -47,16 +47,13 @@ impl Problem {
 
 /// What was written may be anything; what is told of it is short, and stands still on a screen.
 fn shown(text: &str) -> String {
-    const CHARS_MAX: usize = 400;
-    let mut short = String::new();
-    for c in text.chars().take(CHARS_MAX) {
-        if steers(c) {
-            short.extend(c.escape_default());
-        } else {
-            short.push(c);
-        }
-    }
-    if text.chars().nth(CHARS_MAX).is_some() {
+    const CHARS_MAX: usize = 300;
+    let escaped = text.chars().flat_map(|c| {
+        let (as_it_is, escaped) = if steers(c) { (None, Some(c.escape_default())) } else { (Some(c), None) };
+        as_it_is.into_iter().chain(escaped.into_iter().flatten())
+    });
+    let mut short: String = escaped.take(CHARS_MAX).collect();
+    if short.chars().count() == CHARS_MAX {
         short.push('…');
     }
     short
@@ -111,6 +108,22 @@ impl fmt::Display for Origin {
             Origin::Variable(name) => f.write_str(name),
             Origin::Flag(name) => f.write_str(name),
             origin => f.write_str(origin.key()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_was_written_is_told_in_one_short_line_that_steers_no_screen() {
+        let name = format!("FITFERRY_X\n\u{1b}[2J\u{202e}{}", "\u{18}".repeat(1 << 20));
+        let place = Place::Variable(name.clone());
+        let problem = Problem::new(place, format!("{name} is unknown"), name);
+        for text in [problem.to_string(), problem.help] {
+            assert!(text.contains("FITFERRY_X\\n\\u{1b}[2J\\u{202e}"), "{text}");
+            assert!(text.chars().count() <= 610 && !text.chars().any(steers), "{text}");
         }
     }
 }

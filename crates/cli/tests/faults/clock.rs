@@ -6,15 +6,16 @@ use fitferry_sandbox::rng::Rng;
 use fitferry_sandbox::{Options, garmin};
 
 use crate::home::{Home, Ran, add_run};
-use crate::stage::{each, everything_is_there_once, has_program, like, long, merciless, settled, well_behaved};
+use crate::stage::{
+    each, everything_is_there_once, has_program, like, long, merciless, settled, well_behaved,
+};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
 /// Seconds by which a clock is wrong.
-const SHIFTS: [i64; 12] = [
-    0, -90, 90, HOUR, -HOUR, DAY, -DAY, 40 * DAY, -40 * DAY, 3 * 365 * DAY, -3 * 365 * DAY, 20 * 365 * DAY,
-];
+const SHIFTS: [i64; 12] =
+    [0, -90, 90, HOUR, -HOUR, DAY, -DAY, 40 * DAY, -40 * DAY, 3 * 365 * DAY, -3 * 365 * DAY, 20 * 365 * DAY];
 
 #[test]
 fn a_clock_that_is_wrong_or_jumps_loses_nothing_and_doubles_nothing() {
@@ -35,7 +36,11 @@ fn a_clock_that_is_wrong_or_jumps_loses_nothing_and_doubles_nothing() {
         let mut home = like(&template, Options::default());
         home.set("LD_PRELOAD", &preload);
         for (tick, shift) in shifts.iter().enumerate() {
-            add_run(&mut home.world(), &format!("Tick {tick}"), 0.5 + 0.3 * f64::from(u8::try_from(tick).unwrap_or(0)));
+            add_run(
+                &mut home.world(),
+                &format!("Tick {tick}"),
+                0.5 + 0.3 * f64::from(u8::try_from(tick).unwrap_or(0)),
+            );
             if tick == 1 {
                 home.world().garmin.tokens.revoke_bearers(garmin::ATHLETE);
             }

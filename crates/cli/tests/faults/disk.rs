@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fitferry_sandbox::Options;
 
 use crate::home::{Home, Ran, add_run};
-use crate::stage::{under, each, everything_is_there_once, like, long, merciless, settled, well_behaved};
+use crate::stage::{each, everything_is_there_once, like, long, merciless, settled, under, well_behaved};
 
 /// The store fails at some write of the tick, at each in turn: a file may not grow beyond so many blocks of 512
 /// bytes. This needs no right of any kind.
@@ -27,7 +27,9 @@ fn a_store_that_may_not_grow_stops_the_tick_and_loses_nothing() {
         everything_is_there_once(&home, &format!("at most {limit} blocks"));
     });
     let failed = failed.into_inner();
-    println!("a store that may not grow: {cases} limits, {failed} ticks stopped; nothing lost, nothing doubled");
+    println!(
+        "a store that may not grow: {cases} limits, {failed} ticks stopped; nothing lost, nothing doubled"
+    );
     assert!(failed >= 5, "only {failed} of {cases} ticks met the limit");
 }
 
@@ -45,7 +47,8 @@ fn a_full_or_read_only_disk_stops_the_tick_and_loses_nothing() {
         return;
     }
     let failed = AtomicUsize::new(0);
-    let rooms: Vec<u64> = if long() { (0..=60).map(|n| n * 8).collect() } else { (0..=12).map(|n| n * 24).collect() };
+    let rooms: Vec<u64> =
+        if long() { (0..=60).map(|n| n * 8).collect() } else { (0..=12).map(|n| n * 24).collect() };
     let cases = rooms.len();
     each(rooms, 6, |room| {
         let home = like(&template, Options::default());
@@ -57,7 +60,11 @@ fn a_full_or_read_only_disk_stops_the_tick_and_loses_nothing() {
              code=0; FITFERRY_HOME=\"$disk\" \"$0\" \"$@\" || code=$?; \
              rm \"$disk/filler\"; cp -a \"$disk\"/. \"$at\"; umount \"$disk\"; rmdir \"$disk\"; exit $code"
         );
-        let ran = under(&home, &["unshare", "--map-root-user", "--mount", "sh", "-c", &script], &["sync", "--json"]);
+        let ran = under(
+            &home,
+            &["unshare", "--map-root-user", "--mount", "sh", "-c", &script],
+            &["sync", "--json"],
+        );
         failed.fetch_add(usize::from(stopped_by_the_store(&ran)), Ordering::Relaxed);
         assert_eq!(settled(&home), 0);
         everything_is_there_once(&home, &format!("{room} KiB of room"));
@@ -104,7 +111,8 @@ fn blocks(file: &Path) -> u64 {
 }
 
 fn may_mount() -> bool {
-    let script = "d=$(mktemp -d) && mount -t tmpfs -o size=64k fitferry \"$d\" && umount \"$d\" && rmdir \"$d\"";
+    let script =
+        "d=$(mktemp -d) && mount -t tmpfs -o size=64k fitferry \"$d\" && umount \"$d\" && rmdir \"$d\"";
     let tried = Command::new("unshare").args(["--map-root-user", "--mount", "sh", "-c", script]).output();
     tried.is_ok_and(|tried| tried.status.success())
 }

@@ -63,8 +63,11 @@ fn template(tokens: bool) -> Home {
     for (name, days_ago) in [("One", 3.0), ("Two", 2.0)] {
         add_run(&mut world, name, days_ago);
     }
-    let home =
-        if tokens { crate::stage::signed_in_with_tokens(world) } else { Home::signed_in(world, Options::default()) };
+    let home = if tokens {
+        crate::stage::signed_in_with_tokens(world)
+    } else {
+        Home::signed_in(world, Options::default())
+    };
     // So that the first tick needs a bearer.
     home.world().garmin.tokens.revoke_bearers(ATHLETE);
     home
@@ -134,7 +137,9 @@ fn silent_cases() -> Vec<Case> {
     ];
     let routes = ROUTES.into_iter().filter(|route| long() || *route != Route::GarminDownload);
     routes
-        .flat_map(|route| whats.iter().map(move |what| Case { route, when: When::Nth(1), what: what.clone() }))
+        .flat_map(|route| {
+            whats.iter().map(move |what| Case { route, when: When::Nth(1), what: what.clone() })
+        })
         .collect()
 }
 
@@ -162,7 +167,8 @@ fn story(templates: &Templates, case: &Case, count: &Count) {
     home.world().faults.clear();
     let lost = settled(&home);
     assert!(lost == 0 || case.route.is_token(), "{case:?}: a login was lost");
-    if case.route == Route::GarminDownload && matches!(case.what, What::Wire(Wire::Blanks(_) | Wire::Bomb(_))) {
+    if case.route == Route::GarminDownload && matches!(case.what, What::Wire(Wire::Blanks(_) | Wire::Bomb(_)))
+    {
         // No transport makes a file of 64 MB out of a small one: it was told as too large, and waits for a word.
         by_word(&home);
     }

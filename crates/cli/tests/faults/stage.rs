@@ -104,7 +104,9 @@ pub fn watched(home: &Home, arguments: &[&str]) -> (Ran, u64) {
 
 fn peak_of(child: &Child) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    // Until it has become the program, a child is a part of this process.
+    let is_it = status.lines().next().is_some_and(|name| name.ends_with("\tfitferry"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).filter(|_| is_it);
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
@@ -164,7 +166,8 @@ fn sign_in_again(home: &Home, message: &str) {
 pub fn everything_is_there_once(home: &Home, story: &str) {
     let world = home.world();
     let there: Vec<_> = world.strava.of_athlete(strava::ATHLETE).collect();
-    let activities: Vec<_> = world.garmin.activities.values().filter(|activity| activity.owner == ATHLETE).collect();
+    let activities: Vec<_> =
+        world.garmin.activities.values().filter(|activity| activity.owner == ATHLETE).collect();
     assert_eq!(there.len(), activities.len(), "{story}: {:?}", world.doubles());
     for activity in activities {
         let received = world.sha256_received(activity.id);

@@ -46,6 +46,8 @@ fn storms_of_kills_at_any_moment_lose_nothing_and_double_nothing() {
         everything_is_there_once(&home, &format!("seed {seed}, storm {storm}"));
     });
     let (killed, lived) = (killed.into_inner(), lived.into_inner());
-    println!("storms, seed {seed}: {killed} runs killed, {lived} ended before; nothing lost, nothing doubled");
+    println!(
+        "storms, seed {seed}: {killed} runs killed, {lived} ended before; nothing lost, nothing doubled"
+    );
     assert!(killed >= 150, "only {killed} runs were killed");
 }

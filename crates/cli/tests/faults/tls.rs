@@ -31,10 +31,8 @@ fn only_the_right_name_of_a_known_issuer_in_its_time_is_spoken_to() {
         ("unknown issuer", other.certificate("localhost", true)),
         ("expired", ours.certificate("localhost", false)),
     ];
-    let services = [
-        (Service::GarminPersonal, "GARMIN_PERSONAL", ""),
-        (Service::Strava, "STRAVA_API", "/api/v3"),
-    ];
+    let services =
+        [(Service::GarminPersonal, "GARMIN_PERSONAL", ""), (Service::Strava, "STRAVA_API", "/api/v3")];
     let mut cases = 0;
     for (why, config) in bad {
         for (service, endpoint, path) in services {
@@ -49,7 +47,8 @@ fn only_the_right_name_of_a_known_issuer_in_its_time_is_spoken_to() {
             let document = well_behaved(&ran, &[4]);
             let message = document["error"]["message"].as_str().unwrap_or_default();
             assert!(message.contains("certificate"), "{why}: {message}");
-            let seen: Vec<_> = home.sandbox.log()[mark..].iter().filter(|seen| seen.service == service).cloned().collect();
+            let seen: Vec<_> =
+                home.sandbox.log()[mark..].iter().filter(|seen| seen.service == service).cloned().collect();
             assert!(seen.is_empty(), "{why}: {seen:?}");
             cases += 1;
         }
@@ -59,7 +58,10 @@ fn only_the_right_name_of_a_known_issuer_in_its_time_is_spoken_to() {
     let good = ours.certificate("localhost", true);
     for (service, endpoint, path) in services {
         let door = front(&doors, good.clone(), address(&home, service));
-        home.set(&format!("FITFERRY_ENDPOINTS__{endpoint}"), &format!("https://localhost:{}{path}", door.port()));
+        home.set(
+            &format!("FITFERRY_ENDPOINTS__{endpoint}"),
+            &format!("https://localhost:{}{path}", door.port()),
+        );
     }
     assert_eq!(settled(&home), 0);
     everything_is_there_once(&home, "over TLS");

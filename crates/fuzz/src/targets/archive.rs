@@ -19,7 +19,21 @@ pub(crate) const TARGET: Target = Target {
     name: "zip",
     run,
     seeds,
-    words: &["PK\u{3}\u{4}", "PK\u{1}\u{2}", "PK\u{5}\u{6}", "PK\u{7}\u{8}", "PK\u{6}\u{6}", "PK\u{6}\u{7}", ".FIT", "20000000001", "../", "<gpx>", "<trkpt><time>", "<html>", ".fit"],
+    words: &[
+        "PK\u{3}\u{4}",
+        "PK\u{1}\u{2}",
+        "PK\u{5}\u{6}",
+        "PK\u{7}\u{8}",
+        "PK\u{6}\u{6}",
+        "PK\u{6}\u{7}",
+        ".FIT",
+        "20000000001",
+        "../",
+        "<gpx>",
+        "<trkpt><time>",
+        "<html>",
+        ".fit",
+    ],
 };
 
 /// What the product lets a file have, and an archive's entry grow to.
@@ -81,10 +95,15 @@ fn built(mut recipe: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         let name_bytes = usize::from(name % 32).min(rest.len());
         let (name, rest) = rest.split_at(name_bytes);
         let (content, rest) = rest.split_at(usize::from(*length).min(rest.len()));
-        let mut bytes = if flags & 1 == 1 { [b"\x0e\x10\0\0\0\0\0\0.FIT\0\0", content].concat() } else { content.to_vec() };
+        let mut bytes = if flags & 1 == 1 {
+            [b"\x0e\x10\0\0\0\0\0\0.FIT\0\0", content].concat()
+        } else {
+            content.to_vec()
+        };
         if flags & 2 == 2 {
-            // Little that unpacks to much.
-            bytes.resize(bytes.len() + (usize::from(flags >> 4) << 17), 0);
+            // Little that unpacks to much; seldom to very much, which takes its time.
+            let more = usize::from(flags >> 4);
+            bytes.resize(bytes.len() + if more == 15 { 2 * GROWS_FREELY_TO } else { more << 8 }, 0);
         }
         let method = if flags & 4 == 4 { CompressionMethod::Stored } else { CompressionMethod::Deflated };
         let options = SimpleFileOptions::default().compression_method(method);
@@ -114,10 +133,18 @@ fn seeds() -> Vec<Vec<u8>> {
         recipe(&[entry(1, "../../etc/passwd", b"x"), entry(0, "b/", b"")]),
         recipe(&[entry(0xf3, "a.fit", b"x")]),
         recipe(&[entry(0, "20000000001.gpx", b"<gpx><trkpt><time>2026-01-08T14:10:21Z</time>")]),
-        recipe(&[entry(4, "1.tcx", b"<TrainingCenterDatabase><Id>2026-01-08T14:10:21Z</Id>"), entry(1, "2.fit", b"")]),
+        recipe(&[
+            entry(4, "1.tcx", b"<TrainingCenterDatabase><Id>2026-01-08T14:10:21Z</Id>"),
+            entry(1, "2.fit", b""),
+        ]),
     ];
-    let mut seeds: Vec<Vec<u8>> = recipes.iter().filter_map(|recipe| built(&recipe[1..])).map(|(zip, _)| zip).collect();
+    let mut seeds: Vec<Vec<u8>> =
+        recipes.iter().filter_map(|recipe| built(&recipe[1..])).map(|(zip, _)| zip).collect();
     seeds.extend(recipes);
-    seeds.extend([fit, b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(), b"<html></html>".to_vec()]);
+    seeds.extend([
+        fit,
+        b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
+        b"<html></html>".to_vec(),
+    ]);
     seeds
 }

@@ -12,10 +12,47 @@ pub(crate) const TARGET: Target = Target {
     run,
     seeds,
     words: &[
-        "[garmin]", "[strava]", "[sync]", "[store]", "[timing]", "[endpoints]", "[[rules]]", "[athletes.me]", "domain", "client_id",
-        "redirect_port", "types", "since", "lookback", "sweep", "hold", "every", "url", "vault", "garmin_spacing", "doubt",
-        "retry_base", "strava_api", "when", "skip", "type", "name", "min_distance_km", "= \"", "2026-11-01", "all", "30d",
-        "sqlite:", "dynamodb:", "secretsmanager:", "http://127.0.0.1:1", "api_key", "FITFERRY_SYNC__TYPES=", "FITFERRY_TIMING__DOUBT=", "nan", "inf",
+        "[garmin]",
+        "[strava]",
+        "[sync]",
+        "[store]",
+        "[timing]",
+        "[endpoints]",
+        "[[rules]]",
+        "[athletes.me]",
+        "domain",
+        "client_id",
+        "redirect_port",
+        "types",
+        "since",
+        "lookback",
+        "sweep",
+        "hold",
+        "every",
+        "url",
+        "vault",
+        "garmin_spacing",
+        "doubt",
+        "retry_base",
+        "strava_api",
+        "when",
+        "skip",
+        "type",
+        "name",
+        "min_distance_km",
+        "= \"",
+        "2026-11-01",
+        "all",
+        "30d",
+        "sqlite:",
+        "dynamodb:",
+        "secretsmanager:",
+        "http://127.0.0.1:1",
+        "api_key",
+        "FITFERRY_SYNC__TYPES=",
+        "FITFERRY_TIMING__DOUBT=",
+        "nan",
+        "inf",
     ],
 };
 
@@ -31,7 +68,8 @@ fn run(data: &[u8]) {
     let mut parts = text.split('\0');
     let file = parts.next().unwrap_or_default();
     // A secret may be in a file of its own; no input here opens one.
-    let variables = parts.filter_map(|part| part.split_once('=')).filter(|(name, _)| !name.ends_with("_FILE"));
+    let variables =
+        parts.filter_map(|part| part.split_once('=')).filter(|(name, _)| !name.ends_with("_FILE"));
     let environment = Environment::of(variables);
     let report = examined(file, &environment);
     for problem in &report.problems {
@@ -50,7 +88,7 @@ pub(super) fn check_problem(problem: &Problem, file: &str) {
         assert!(line <= file.lines().count().max(1) + 1, "{problem:?} of {file:?}");
     }
     assert!(!problem.message.is_empty() && !problem.help.is_empty(), "{problem:?}");
-    told::plain(&problem.to_string(), 600);
+    told::plain(&problem.to_string(), 650);
     told::plain(&problem.help, 600);
 }
 
@@ -60,8 +98,15 @@ fn check(settings: &Settings) {
     assert!(again.problems.is_empty(), "{:?}", again.problems);
     let again = again.settings.expect("it was read before");
     let shown = |settings: &Settings| -> Vec<(String, Value)> {
-        let secret = |key: &str| ["api_key", "email", "password", "client_secret"].iter().any(|name| key.ends_with(name));
-        settings.shown.iter().filter(|shown| !secret(&shown.key)).map(|shown| (shown.key.clone(), shown.json.clone())).collect()
+        let secret = |key: &str| {
+            ["api_key", "email", "password", "client_secret"].iter().any(|name| key.ends_with(name))
+        };
+        settings
+            .shown
+            .iter()
+            .filter(|shown| !secret(&shown.key))
+            .map(|shown| (shown.key.clone(), shown.json.clone()))
+            .collect()
     };
     assert_eq!(shown(settings), shown(&again));
     assert_eq!(settings.timing, again.timing);

@@ -6,8 +6,12 @@ use jiff::Timestamp;
 use super::archive::a_fit;
 use crate::{Target, told};
 
-pub(crate) const TARGET: Target =
-    Target { name: "fit", run, seeds, words: &[".FIT", "\u{e}\u{10}", "\u{0}\u{0}\u{0}\u{10}", "\u{fd}\u{4}\u{86}"] };
+pub(crate) const TARGET: Target = Target {
+    name: "fit",
+    run,
+    seeds,
+    words: &[".FIT", "\u{e}\u{10}", "\u{0}\u{0}\u{0}\u{10}", "\u{fd}\u{4}\u{86}"],
+};
 
 /// Seconds of 32 bits since the end of 1989, above those that count from the device's start.
 const FIRST: &str = "1998-07-06T00:00:00Z";
@@ -22,7 +26,9 @@ fn run(data: &[u8]) {
         assert!((of(FIRST)..of(LAST)).contains(&start), "{start}");
     }
     assert!(look.has_time || look.start.is_none());
-    for number in [look.elapsed_s, look.distance_m, look.total_elapsed_s, look.total_distance_m].into_iter().flatten() {
+    for number in
+        [look.elapsed_s, look.distance_m, look.total_elapsed_s, look.total_distance_m].into_iter().flatten()
+    {
         assert!(number.is_finite() && number >= 0.0, "{number}");
     }
     for text in [&look.sport, &look.sub_sport].into_iter().flatten() {
@@ -36,5 +42,11 @@ fn run(data: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let whole = a_fit(1_500.0);
     let twice = [whole.clone(), whole.clone()].concat();
-    vec![whole[..whole.len() / 2].to_vec(), twice, a_fit(12_000.0), b"\x0c\x10\0\0\xff\xff\xff\xff.FIT".to_vec(), whole]
+    vec![
+        whole[..whole.len() / 2].to_vec(),
+        twice,
+        a_fit(12_000.0),
+        b"\x0c\x10\0\0\xff\xff\xff\xff.FIT".to_vec(),
+        whole,
+    ]
 }

@@ -14,10 +14,30 @@ pub(crate) const LIST: Target = Target {
     run: list,
     seeds: list_seeds,
     words: &[
-        "activityId", "activityName", "activityType", "typeKey", "parentTypeId", "startTimeGMT", "startTimeLocal",
-        "beginTimestamp", "elapsedDuration", "duration", "movingDuration", "distance", "manualActivity", "parentId",
-        "NaN", "-1e999", "1e308", "18446744073709551615", "1989-12-31 00:00:00", "2106-02-07 06:28:16", "[[[[[[[[",
-        "{\"a\":{\"a\":{\"a\":", "null", "s3cr3tb3ar3r0f0n3p3rs0n1234567890",
+        "activityId",
+        "activityName",
+        "activityType",
+        "typeKey",
+        "parentTypeId",
+        "startTimeGMT",
+        "startTimeLocal",
+        "beginTimestamp",
+        "elapsedDuration",
+        "duration",
+        "movingDuration",
+        "distance",
+        "manualActivity",
+        "parentId",
+        "NaN",
+        "-1e999",
+        "1e308",
+        "18446744073709551615",
+        "1989-12-31 00:00:00",
+        "2106-02-07 06:28:16",
+        "[[[[[[[[",
+        "{\"a\":{\"a\":{\"a\":",
+        "null",
+        "s3cr3tb3ar3r0f0n3p3rs0n1234567890",
     ],
 };
 
@@ -25,11 +45,21 @@ pub(crate) const DOWNLOAD: Target = Target {
     name: "garmin_download",
     run: download,
     seeds: download_seeds,
-    words: &["message", "error", "PK\u{3}\u{4}", "<html>", ".FIT", "s3cr3tb3ar3r0f0n3p3rs0n1234567890", "eyJ", "ST-"],
+    words: &[
+        "message",
+        "error",
+        "PK\u{3}\u{4}",
+        "<html>",
+        ".FIT",
+        "s3cr3tb3ar3r0f0n3p3rs0n1234567890",
+        "eyJ",
+        "ST-",
+    ],
 };
 
 const STATUSES: &[u16] = &[200, 200, 200, 204, 301, 400, 401, 403, 404, 410, 429, 500, 502];
-const TYPES: &[Option<&str>] = &[Some("application/json"), None, Some("text/html; charset=utf-8"), Some("application/x-zip")];
+const TYPES: &[Option<&str>] =
+    &[Some("application/json"), None, Some("text/html; charset=utf-8"), Some("application/x-zip")];
 
 fn of(data: &[u8]) -> Answer<'_> {
     let (status, content_type, body) = super::answer(STATUSES, TYPES, data);
@@ -69,9 +99,7 @@ fn check(listed: &Listed) {
 /// How many items a list has whose id nobody can misread.
 fn with_ids(body: &[u8]) -> Option<usize> {
     let Ok(Value::Array(items)) = serde_json::from_slice(body) else { return None };
-    let has_id = |item: &&Value| {
-        item.is_object() && item["activityId"].as_i64().is_some_and(|id| id > 0)
-    };
+    let has_id = |item: &&Value| item.is_object() && item["activityId"].as_i64().is_some_and(|id| id > 0);
     let count = items.iter().filter(has_id).count();
     (count == items.len()).then_some(count)
 }
@@ -93,7 +121,11 @@ fn list_seeds() -> Vec<Vec<u8>> {
         seed(0, 0, item),
         seed(0, 0, "[]"),
         seed(0, 0, ""),
-        seed(0, 0, r#"[{"activityId":"7","distance":-1,"elapsedDuration":1e300,"startTimeGMT":"1989-12-31 00:00:00"}]"#),
+        seed(
+            0,
+            0,
+            r#"[{"activityId":"7","distance":-1,"elapsedDuration":1e300,"startTimeGMT":"1989-12-31 00:00:00"}]"#,
+        ),
         seed(10, 2, "<html><body>Too Many Requests</body></html>"),
         seed(7, 0, format!(r#"{{"message":"token {} is bad","error":"x"}}"#, told::SECRET)),
         seed(0, 0, "[".repeat(300)),
@@ -109,6 +141,13 @@ fn download_seeds() -> Vec<Vec<u8>> {
         seed(11, 0, r#"{"message":"NullPointerException","error":"InternalServerErrorException"}"#),
         seed(8, 0, ""),
         seed(0, 2, "<!DOCTYPE html><html><title>Sign In</title></html>"),
-        seed(7, 0, format!(r#"{{"detailedImportResult":{{"failures":[{{"messages":[{{"content":"{}"}}]}}]}}}}"#, told::SECRET)),
+        seed(
+            7,
+            0,
+            format!(
+                r#"{{"detailedImportResult":{{"failures":[{{"messages":[{{"content":"{}"}}]}}]}}}}"#,
+                told::SECRET
+            ),
+        ),
     ]
 }

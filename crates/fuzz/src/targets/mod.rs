@@ -15,7 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 const ID: fitferry_core::activity::GarminId = fitferry_core::activity::GarminId(20_000_000_001);
 
 /// The first byte chooses among a few statuses, the second among content types; the rest is the body.
-fn answer<'a>(statuses: &[u16], types: &[Option<&'a str>], data: &'a [u8]) -> (u16, Option<&'a str>, &'a [u8]) {
+fn answer<'a>(
+    statuses: &[u16],
+    types: &[Option<&'a str>],
+    data: &'a [u8],
+) -> (u16, Option<&'a str>, &'a [u8]) {
     let pick = |index: usize, of: usize| usize::from(data.get(index).copied().unwrap_or(0)) % of;
     (statuses[pick(0, statuses.len())], types[pick(1, types.len())], data.get(2..).unwrap_or_default())
 }

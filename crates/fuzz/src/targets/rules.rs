@@ -14,7 +14,23 @@ pub(crate) const TARGET: Target = Target {
     name: "rules",
     run,
     seeds,
-    words: &["running", "trail_running", "cycling", "*", "(?i)", ".*", "\\p{L}", "[^a]", "{1000}", "(a|b)+", "nan", "inf", "1e308", "-0", "3.5"],
+    words: &[
+        "running",
+        "trail_running",
+        "cycling",
+        "*",
+        "(?i)",
+        ".*",
+        "\\p{L}",
+        "[^a]",
+        "{1000}",
+        "(a|b)+",
+        "nan",
+        "inf",
+        "1e308",
+        "-0",
+        "3.5",
+    ],
 };
 
 fn run(data: &[u8]) {
@@ -33,7 +49,8 @@ fn run(data: &[u8]) {
     rule.insert("when".to_owned(), when.into());
     why.iter().for_each(|why| drop(rule.insert("skip".to_owned(), (*why).into())));
     let rules = toml::Value::Array(vec![rule.into()]);
-    let file = toml::to_string(&toml::Table::from_iter([("rules".to_owned(), rules)])).expect("a table can be written");
+    let file = toml::to_string(&toml::Table::from_iter([("rules".to_owned(), rules)]))
+        .expect("a table can be written");
 
     let report = examined(&file, &Environment::default());
     report.problems.iter().for_each(|problem| check_problem(problem, &file));
@@ -41,7 +58,9 @@ fn run(data: &[u8]) {
     if !report.problems.is_empty() {
         return;
     }
-    let [rule] = settings.rules.as_slice() else { panic!("one rule was written, {:?} were read", settings.rules) };
+    let [rule] = settings.rules.as_slice() else {
+        panic!("one rule was written, {:?} were read", settings.rules)
+    };
     assert_eq!(rule.type_key.as_deref(), key.map(str::trim));
     assert_eq!(rule.name.as_ref().map(Regex::as_str), pattern);
     assert_eq!(rule.min_distance_km, km);
@@ -64,7 +83,9 @@ fn run(data: &[u8]) {
             assert_eq!((reason, detail), (SkipReason::Rule, Some(skip)));
             assert!(by_name && by_distance, "a rule that does not match decided");
         }
-        Decision::Wanted => assert!(key.is_some() || !by_name || !by_distance, "a rule that matches was passed over"),
+        Decision::Wanted => {
+            assert!(key.is_some() || !by_name || !by_distance, "a rule that matches was passed over")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::{collection, sample};
 use crate::corpus::kept;
 
 /// Mutations of each target: a fixed number, so that a slow machine does no less.
-const EXECUTIONS: u32 = 2_000;
+const EXECUTIONS: u32 = 1_000;
 const INPUT_BYTES_MAX: usize = 8 * 1024;
 
 /// A change to an input; places are fractions of its length.
@@ -51,7 +51,8 @@ fn mutate(target: &'static Target) {
 
 fn edit(words: &'static [&'static str]) -> impl Strategy<Value = Edit> {
     let at = any::<sample::Index>;
-    let number = prop_oneof![Just(0), Just(1), Just(u32::MAX), Just(u32::MAX - 1), Just(0x8000_0000), any::<u32>()];
+    let number =
+        prop_oneof![Just(0), Just(1), Just(u32::MAX), Just(u32::MAX - 1), Just(0x8000_0000), any::<u32>()];
     prop_oneof![
         (at(), 0..8_u8).prop_map(|(at, bit)| Edit::Flip(at, bit)),
         (at(), any::<u8>()).prop_map(|(at, byte)| Edit::Set(at, byte)),
