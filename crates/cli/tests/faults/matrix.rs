@@ -1,4 +1,5 @@
-//! Every fault at every kind of request of a tick, at its first and its second occurrence, and three times in a row.
+//! Every fault at every kind of request of a tick, at its first and its second occurrence, and in the long run
+//! three times in a row.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -115,7 +116,8 @@ fn cases() -> Vec<Case> {
         let whens = if route.is_token() {
             vec![When::Nth(1)]
         } else {
-            vec![When::Nth(1), When::Nth(2), When::Next(3)]
+            let thrice = if long() { vec![When::Next(3)] } else { Vec::new() };
+            [vec![When::Nth(1), When::Nth(2)], thrice].concat()
         };
         for when in &whens {
             for what in &whats {

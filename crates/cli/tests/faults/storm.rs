@@ -15,7 +15,7 @@ use crate::stage::{each, everything_is_there_once, like, long, merciless, settle
 const STORMS: u64 = 8;
 
 /// Longer than a tick takes, so that some live.
-const LONGEST_LIFE_US: u64 = 110_000;
+const LONGEST_LIFE_US: u64 = 170_000;
 
 #[test]
 fn storms_of_kills_at_any_moment_lose_nothing_and_double_nothing() {

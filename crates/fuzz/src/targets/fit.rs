@@ -14,7 +14,7 @@ pub(crate) const TARGET: Target = Target {
 };
 
 /// Seconds of 32 bits since the end of 1989, above those that count from the device's start.
-const FIRST: &str = "1998-07-06T00:00:00Z";
+const FIRST: &str = "1998-07-03T21:24:16Z";
 const LAST: &str = "2126-02-07T00:00:00Z";
 
 fn run(data: &[u8]) {

@@ -90,12 +90,13 @@ fn run(data: &[u8]) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
+    let long = "a".repeat(33);
     [
-        "trail_running\0(?i)warm.?up\03\0warm-ups stay on Garmin\0trail_running\0Warm up\05000",
-        "\0^$\0\0nameless\0running\0\0",
-        "*\0\00.5\0all\0cycling\0Ride\0499.9",
-        "running\0(a|b)*{50}\0nan\0why\0running\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\0NaN",
+        ["trail_running", "(?i)warm.?up", "3", "warm-ups stay on Garmin", "trail_running", "Warm up", "5000"],
+        ["", "^$", "", "nameless", "running", "", ""],
+        ["*", "", "0.5", "all", "cycling", "Ride", "499.9"],
+        ["running", "(a|b)*{50}", "nan", "why", "running", &long, "NaN"],
     ]
-    .map(|text| text.as_bytes().to_vec())
+    .map(|fields| fields.join("\0").into_bytes())
     .to_vec()
 }
