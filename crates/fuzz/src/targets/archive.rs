@@ -40,6 +40,8 @@ pub(crate) const TARGET: Target = Target {
 const FILE_BYTES_MAX: usize = 64 << 20;
 const GROWS_FREELY_TO: usize = 1 << 20;
 const GROWS_AT_MOST: usize = 200;
+/// An entry with these flags and a long name grows by two megabytes.
+const BOMB: u8 = 0xf3;
 /// What is read at once, and so noticed late.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -102,8 +104,9 @@ fn built(mut recipe: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         };
         if flags & 2 == 2 {
             // Little that unpacks to much; seldom to very much, which takes its time.
-            let more = usize::from(flags >> 4);
-            bytes.resize(bytes.len() + if more == 15 { 2 * GROWS_FREELY_TO } else { more << 8 }, 0);
+            let bomb = *flags == BOMB && name.len() == 31;
+            let more = if bomb { 2 * GROWS_FREELY_TO } else { usize::from(flags >> 4) << 8 };
+            bytes.resize(bytes.len() + more, 0);
         }
         let method = if flags & 4 == 4 { CompressionMethod::Stored } else { CompressionMethod::Deflated };
         let options = SimpleFileOptions::default().compression_method(method);
@@ -131,7 +134,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let recipes = [
         recipe(&[entry(1, "20000000001_ACTIVITY.fit", b"")]),
         recipe(&[entry(1, "../../etc/passwd", b"x"), entry(0, "b/", b"")]),
-        recipe(&[entry(0xf3, "a.fit", b"x")]),
+        recipe(&[entry(BOMB, "20000000001_ACTIVITY-of-me.fit_", b"x")]),
         recipe(&[entry(0, "20000000001.gpx", b"<gpx><trkpt><time>2026-01-08T14:10:21Z</time>")]),
         recipe(&[
             entry(4, "1.tcx", b"<TrainingCenterDatabase><Id>2026-01-08T14:10:21Z</Id>"),
