@@ -5,6 +5,7 @@
 //! find little: the workspace has no unsafe code.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,7 +33,8 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
                         --cfg fuzzing";
 const INPUT_BYTES_MAX: u32 = 8 * 1024;
 /// What is kept is read by people and carried by everybody.
-const KEPT_BYTES_MAX: u32 = 1024;
+const KEPT_BYTES_MAX: u32 = 512;
+const KEPT_FILES_MAX: usize = 100;
 
 /// A line for each target, or what went wrong.
 pub(crate) fn fuzz(asked: &Asked, workspace: &Path) -> Result<Vec<String>, Vec<String>> {
@@ -125,11 +127,27 @@ impl Place<'_> {
         Err(format!("{line}, and a promise was broken; see {} and {}", log.display(), crashes.display()))
     }
 
-    /// Adds to the kept corpus what reaches something new.
+    /// Fills the kept corpus with the smallest of those that together reach all that was reached.
     fn keep(&self) -> Result<(), Vec<String>> {
+        let merged = self.folder.join("merged").join(self.target);
+        let kept = self.kept();
+        let trouble = |error: io::Error| vec![format!("the corpus of {} was not kept: {error}", self.target)];
+        fs::create_dir_all(&merged).map_err(trouble)?;
         let mut command = self.command();
-        command.args(["-merge=1", &format!("-max_len={KEPT_BYTES_MAX}")]).args([self.kept(), self.work()]);
-        run(&mut command, "the corpus could not be merged")
+        command.args(["-set_cover_merge=1", "-use_counters=0", &format!("-max_len={KEPT_BYTES_MAX}")]);
+        run(command.args([&merged, &self.work()]), "the corpus could not be merged")?;
+        let mut inputs = Vec::new();
+        for entry in fs::read_dir(&merged).map_err(trouble)? {
+            let entry = entry.map_err(trouble)?;
+            inputs.push((entry.metadata().map_err(trouble)?.len(), entry.file_name()));
+        }
+        inputs.sort();
+        let there = fs::read_dir(&kept).map_err(trouble)?.count();
+        let new = inputs.into_iter().map(|(_, name)| name).filter(|name| !kept.join(name).exists());
+        for name in new.take(KEPT_FILES_MAX.saturating_sub(there)) {
+            fs::copy(merged.join(&name), kept.join(&name)).map_err(trouble)?;
+        }
+        Ok(())
     }
 }
 

@@ -34,6 +34,6 @@ fn the_corpus_is_small_and_each_target_has_one() {
             assert!(entry.metadata().unwrap().len() <= FILE_BYTES_MAX, "{}", entry.path().display());
             files += 1;
         }
-        assert!((1..=400).contains(&files), "{} has {files} files", target.name);
+        assert!((1..=120).contains(&files), "{} has {files} files", target.name);
     }
 }
