@@ -1,5 +1,5 @@
 //! Chores in Rust: `cargo xtask tidy` checks what no compiler checks, `cargo xtask package` makes what AWS
-//! Lambda is given, `cargo xtask simulate` plays seeds of the simulation.
+//! Lambda is given, `cargo xtask simulate` plays seeds of the simulation, `cargo xtask fuzz` feeds hostile input.
 //!
 //! The check of `tidy` is a test too, so that `make test` runs it.
 
@@ -7,6 +7,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod fuzz;
 mod package;
 mod simulate;
 mod tidy;
@@ -33,6 +34,8 @@ enum Chore {
     },
     /// Plays lives of the real engine in a simulated world, and tells of the first violation
     Simulate(simulate::Asked),
+    /// Feeds hostile input to every reader, guided by coverage, and tells of the promises it broke
+    Fuzz(fuzz::Asked),
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the one who runs it")]
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Tidy => tidy::check().map(|()| vec!["tidy".to_owned()]),
         Chore::Package { arch, config } => package(arch, config),
+        Chore::Fuzz(asked) => fuzz::fuzz(&asked, &workspace()),
         Chore::Simulate(asked) => return simulate::run(&asked),
     };
     match done {

@@ -30,6 +30,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fitferry-simulation", &["fitferry-core", "fitferry-fit", "fitferry-sandbox", "fitferry-store"]),
+    (
+        "fitferry-fuzz",
+        &[
+            "fitferry-app",
+            "fitferry-core",
+            "fitferry-fit",
+            "fitferry-garmin",
+            "fitferry-sandbox",
+            "fitferry-strava",
+        ],
+    ),
     ("fitferry-lambda", &["fitferry-app", "fitferry-core", "fitferry-store"]),
     ("fitferry-xtask", &["fitferry-core", "fitferry-sandbox", "fitferry-simulation", "fitferry-store"]),
 ];

@@ -234,7 +234,7 @@ fn minute(moment: Timestamp) -> String {
 
 /// Titles and answers come from outside: nothing in them may move the cursor.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if fitferry_core::plain::steers(c) { ' ' } else { c }).collect()
 }
 
 fn shortened(text: &str, chars_max: usize) -> String {

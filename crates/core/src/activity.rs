@@ -58,13 +58,15 @@ const LONGEST_IN_SECONDS: f64 = 7.0 * 86_400.0;
 
 /// Reads a duration that a service gives in seconds, or in milliseconds where it exceeds seven days.
 ///
-/// `None` for NaN, infinity, negative numbers and zero: a zero is how both services say "not measured".
+/// `None` for NaN, infinity, negative numbers and zero: a zero is how both services say "not measured". And for
+/// what is longer in either unit, since a look around it would go over years.
 pub fn elapsed_from_number(number: f64) -> Option<SignedDuration> {
     if !number.is_finite() || number <= 0.0 {
         return None;
     }
     let seconds = if number > LONGEST_IN_SECONDS { number / 1000.0 } else { number };
-    SignedDuration::try_from_secs_f64(seconds).ok()
+    let elapsed = SignedDuration::try_from_secs_f64(seconds).ok()?;
+    (seconds <= LONGEST_IN_SECONDS && elapsed.is_positive()).then_some(elapsed)
 }
 
 /// The elapsed time of an activity from what Garmin gives, in the order of preference: elapsed, duration,

@@ -16,6 +16,7 @@ pub mod head;
 pub mod ledger;
 pub mod matching;
 pub mod moment;
+pub mod plain;
 pub mod planted;
 pub mod ports;
 pub mod rules;

@@ -14,6 +14,7 @@
 //! Not here: which pages are read and what is sent on (`fitferry-core`), what is inside a FIT file
 //! (`fitferry-fit`), where logins are kept (`fitferry-store`).
 
+pub mod answers;
 mod bearer;
 mod client;
 mod content;

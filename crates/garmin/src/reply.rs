@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use fitferry_core::plain::steers;
 use fitferry_core::ports::{Failure, PortError, Service};
 use jiff::Timestamp;
 use reqwest::header::HeaderValue;
@@ -161,7 +162,7 @@ pub(crate) const TICKET: &str = "ST-";
 
 /// One line of at most `chars_max` characters, without control characters.
 fn clean(text: &str, chars_max: usize) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words = text.split(|c: char| c.is_whitespace() || steers(c)).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &line[..end]),

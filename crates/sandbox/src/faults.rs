@@ -63,6 +63,39 @@ pub enum What {
     HalfBody,
     /// The service does its work; half of the body arrives, then the connection ends.
     CutBody,
+    /// What only a real connection can do wrong.
+    Wire(Wire),
+}
+
+/// Trouble of the connection itself. Only sockets show it: without them, an effect stays an effect and all else
+/// is a connection that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// The connection is reset (RST) before the service has seen the request.
+    ResetBefore,
+    /// The service does its work, then the connection is reset.
+    ResetAfter,
+    /// The request is read and nobody ever answers. No effect.
+    SilenceBefore,
+    /// The service does its work and no answer ever comes.
+    SilenceAfter,
+    /// The service does its work; half of the body arrives, then nothing more, and the connection stays.
+    SilentBody,
+    /// The service does its work; `Content-Length` is wrong by so many bytes, then the connection ends.
+    Length(i64),
+    /// The service does its work; what comes back is no HTTP.
+    Garbage,
+    /// The service does its work; after the body come so many bytes of blanks.
+    Blanks(usize),
+    /// The service does its work; the body says that it is gzip and unpacks to so many bytes of blanks.
+    Bomb(usize),
+}
+
+impl Wire {
+    /// Whether the service has seen the request.
+    pub fn has_effect(self) -> bool {
+        !matches!(self, Wire::ResetBefore | Wire::SilenceBefore)
+    }
 }
 
 /// The faults that are set, with how often each route was asked since.

@@ -54,7 +54,7 @@ mod routes;
 mod server;
 mod world;
 
-pub use faults::{Fault, Faults, What, When};
+pub use faults::{Fault, Faults, What, When, Wire};
 pub use message::{Reply, Request};
 pub use routes::{Route, Service};
 pub use server::{Clock, Counts, Hook, Options, Phase, RequestEvent, Sandbox, Seen};

@@ -78,8 +78,8 @@ impl World {
 
     /// Answers a request as the service would at that moment, faults included.
     ///
-    /// Four faults concern the carrier and not the service; they come back in [`Outcome::fault`]: a dropped
-    /// connection, before or after, a slow body and a cut one.
+    /// Some faults concern the carrier and not the service; they come back in [`Outcome::fault`]: a dropped
+    /// connection, before or after, a slow body and a cut one, and all of [`crate::Wire`].
     pub fn answer(&mut self, service: Service, request: &Request, now: Timestamp) -> Outcome {
         self.settle(now);
         let route = Route::of(service, &request.method, &request.path);
@@ -87,7 +87,8 @@ impl World {
         let (reply, left) = match fault {
             None => (self.serve(service, route, request, now), None),
             Some(What::DropBefore) => (Reply::empty(0), Some(What::DropBefore)),
-            Some(left @ (What::DropAfter | What::SlowBody(_) | What::CutBody)) => {
+            Some(left @ What::Wire(wire)) if !wire.has_effect() => (Reply::empty(0), Some(left)),
+            Some(left @ (What::DropAfter | What::SlowBody(_) | What::CutBody | What::Wire(_))) => {
                 (self.serve(service, route, request, now), Some(left))
             }
             Some(What::StatusAfterEffect(status)) => {

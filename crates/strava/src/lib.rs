@@ -7,6 +7,7 @@
 //! whether a named duplicate is the same activity too.
 
 mod answer;
+pub mod answers;
 mod client;
 mod connection;
 mod fault;

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use fitferry_core::activity::StravaId;
+use fitferry_core::plain::steers;
 use regex::Regex;
 
 /// The longest quotation of an answer.
@@ -33,7 +34,7 @@ pub(crate) fn clean(text: &str) -> String {
     let text = decode(&text);
     let text = TAG.replace_all(&text, " ");
     let words = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
+        .split(|c: char| c.is_whitespace() || steers(c))
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");

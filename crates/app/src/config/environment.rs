@@ -43,7 +43,7 @@ impl Environment {
         Environment { variables }
     }
 
-    #[cfg(test)]
+    /// Of variables that are named here, whatever the process has.
     pub fn of<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> Environment {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), OsString::from(value));
         Environment { variables: variables.filter(|(_, value)| !value.is_empty()).map(owned).collect() }

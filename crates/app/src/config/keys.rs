@@ -150,11 +150,18 @@ pub(super) fn nearest(section: &str, name: &str) -> &'static Key {
             return 3.0;
         }
         // A name that is a little off counts for more than the right section.
-        strsim::jaro_winkler(key.name, name) + if key.section == section { 0.2 } else { 0.0 }
+        similarity(key.name, name) + if key.section == section { 0.2 } else { 0.0 }
     };
     KEYS.iter()
         .max_by(|a, b| score(a).partial_cmp(&score(b)).unwrap_or(Ordering::Equal))
         .expect("the table is not empty")
+}
+
+/// Of what was written only as much counts as could be meant; the file may hold megabytes in its place.
+fn similarity(known: &str, given: &str) -> f64 {
+    const CHARS_MAX: usize = 64;
+    let end = given.char_indices().nth(CHARS_MAX).map_or(given.len(), |(end, _)| end);
+    strsim::jaro_winkler(known, &given[..end])
 }
 
 /// The one of `known` that is most similar to `given`.
@@ -162,7 +169,7 @@ pub(super) fn most_similar<'a>(given: &str, known: impl IntoIterator<Item = &'a 
     known
         .into_iter()
         .max_by(|a, b| {
-            let score = |word: &str| strsim::jaro_winkler(word, given);
+            let score = |word: &str| similarity(word, given);
             score(a).partial_cmp(&score(b)).unwrap_or(Ordering::Equal)
         })
         .expect("something is known")

@@ -55,6 +55,12 @@ pub fn load_in(folders: Folders, asked: &Asked, environment: &Environment) -> Re
     settled(examine_in(folders, asked, environment)?)
 }
 
+/// As [`examine`], of a file whose text is here instead of on the disk.
+pub fn examine_text(folders: Folders, text: &str, environment: &Environment) -> Report {
+    let path = folders.config_file.clone();
+    resolve::examine_text(&Asked::default(), environment, folders, &path, text)
+}
+
 fn examine_in(folders: Folders, asked: &Asked, environment: &Environment) -> Result<Report, CommandError> {
     let (path, explicit) = config_file(asked, environment, &folders);
     Ok(resolve::examine(asked, environment, folders, &path, explicit))

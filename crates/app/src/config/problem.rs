@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use fitferry_core::plain::steers;
+
 /// Where a person wrote something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -23,7 +25,7 @@ impl fmt::Display for Place {
         match self {
             Place::Line { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
             Place::File(file) => write!(f, "{}", file.display()),
-            Place::Variable(name) => f.write_str(name),
+            Place::Variable(name) => f.write_str(&shown(name)),
             Place::Flag(name) => f.write_str(name),
         }
     }
@@ -39,8 +41,22 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(place: Place, message: impl Into<String>, help: impl Into<String>) -> Problem {
-        Problem { place, message: message.into(), help: help.into() }
+        Problem { place, message: shown(&message.into()), help: shown(&help.into()) }
     }
+}
+
+/// What was written may be anything; what is told of it is short, and stands still on a screen.
+fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let escaped = text.chars().flat_map(|c| {
+        let (as_it_is, escaped) = if steers(c) { (None, Some(c.escape_default())) } else { (Some(c), None) };
+        as_it_is.into_iter().chain(escaped.into_iter().flatten())
+    });
+    let mut short: String = escaped.take(CHARS_MAX).collect();
+    if short.chars().count() == CHARS_MAX {
+        short.push('…');
+    }
+    short
 }
 
 impl fmt::Display for Problem {
@@ -92,6 +108,22 @@ impl fmt::Display for Origin {
             Origin::Variable(name) => f.write_str(name),
             Origin::Flag(name) => f.write_str(name),
             origin => f.write_str(origin.key()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_was_written_is_told_in_one_short_line_that_steers_no_screen() {
+        let name = format!("FITFERRY_X\n\u{1b}[2J\u{202e}{}", "\u{18}".repeat(1 << 20));
+        let place = Place::Variable(name.clone());
+        let problem = Problem::new(place, format!("{name} is unknown"), name);
+        for text in [problem.to_string(), problem.help] {
+            assert!(text.contains("FITFERRY_X\\n\\u{1b}[2J\\u{202e}"), "{text}");
+            assert!(text.chars().count() <= 610 && !text.chars().any(steers), "{text}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn examine(
     named_by: Option<Place>,
 ) -> Report {
     let mut problems = Vec::new();
-    let mut file = match std::fs::read_to_string(path) {
+    let file = match std::fs::read_to_string(path) {
         Ok(text) => Some(file::read(path, &text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && named_by.is_none() => {
             Some(FileConfig::default())
@@ -51,6 +51,33 @@ pub(super) fn examine(
             None
         }
     };
+    let mut report = settle(asked, environment, folders, path, file, problems);
+    if let Some(settings) = &mut report.settings {
+        settings.file_exists = path.exists();
+    }
+    report
+}
+
+/// As [`examine`], of a file whose text is here.
+pub(super) fn examine_text(
+    asked: &Asked,
+    environment: &Environment,
+    folders: Folders,
+    path: &Path,
+    text: &str,
+) -> Report {
+    settle(asked, environment, folders, path, Some(file::read(path, text)), Vec::new())
+}
+
+/// `file`: `None` where there is one and it cannot be read.
+fn settle(
+    asked: &Asked,
+    environment: &Environment,
+    folders: Folders,
+    path: &Path,
+    mut file: Option<FileConfig>,
+    mut problems: Vec<Problem>,
+) -> Report {
     if let Some(file) = &mut file {
         problems.append(&mut file.problems);
     }
@@ -81,7 +108,6 @@ pub(super) fn examine(
     let settings = readable.then(|| {
         let mut settings = layers.settings(athlete, folders, environment.clone());
         settings.warnings = warnings;
-        settings.file_exists = path.exists();
         path.clone_into(&mut settings.file);
         settings.shown = layers.shown(&settings, rules.as_ref());
         settings.rules =

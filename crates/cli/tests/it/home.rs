@@ -106,7 +106,20 @@ impl Home {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fitferry"));
+        self.command_under(&[], arguments)
+    }
+
+    /// The program as it is started by another: by a shell that limits it, or by `faketime`.
+    pub fn command_under(&self, by: &[&str], arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_fitferry");
+        let mut command = match by {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
         command
             .args(arguments)
             .env_clear()

@@ -200,6 +200,11 @@ fn a_duration_of_more_than_seven_days_was_counted_in_milliseconds() {
         (0.5, Some(500)),
         (604_800.0, Some(604_800_000)),
         (604_801.0, Some(604_801)),
+        (604_800_000.0, Some(604_800_000)),
+        // Longer in milliseconds too, and shorter than any clock tells.
+        (604_801_000.0, None),
+        (1.8e9, None),
+        (1e-300, None),
         (3_600_000.0, Some(3_600_000)),
         (0.0, None),
         (-0.0, None),

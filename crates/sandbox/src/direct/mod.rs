@@ -83,6 +83,8 @@ impl World {
         match self.faults.strike(route, now, &mut self.rng) {
             None => open(None, None),
             Some(left @ (What::DropAfter | What::SlowBody(_) | What::CutBody)) => open(None, Some(left)),
+            Some(What::Wire(wire)) if wire.has_effect() => open(None, Some(What::DropAfter)),
+            Some(What::Wire(_)) => Door::Shut(Denial::Unseen),
             Some(What::StatusAfterEffect(status)) => open(Some(Denial::Gateway(status)), None),
             Some(What::HalfBody) => open(Some(Denial::Half), None),
             Some(What::DropBefore) => Door::Shut(Denial::Unseen),

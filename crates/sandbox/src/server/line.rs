@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::faults::What;
+use crate::faults::{What, Wire as Trouble};
 use crate::message::Framing;
 
 /// A port that people come in by.
@@ -65,6 +65,8 @@ pub(super) struct Line {
 #[derive(Default)]
 struct State {
     is_cut: AtomicBool,
+    is_reset: AtomicBool,
+    instead: Mutex<Option<Bytes>>,
     /// The last byte of the answer has been given to the connection.
     is_body_done: AtomicBool,
     when_answered: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -74,6 +76,17 @@ impl Line {
     /// Ends the connection with whatever has not left yet.
     pub(super) fn cut(&self) {
         self.state.is_cut.store(true, Ordering::SeqCst);
+    }
+
+    /// The same, with a reset: what the client has not read yet is lost to it too.
+    pub(super) fn reset(&self) {
+        self.state.is_reset.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// These bytes leave in place of the next answer, then the connection ends.
+    pub(super) fn say_instead(&self, bytes: Vec<u8>) {
+        *self.state.instead.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.into());
     }
 
     /// Calls this once the answer that follows has reached the socket.
@@ -129,7 +142,17 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.line.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let state = self.line.state.clone();
+        let mut instead = state.instead.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(rest) = instead.as_mut() else {
+            return Pin::new(&mut self.stream).poll_write(cx, bytes);
+        };
+        while !rest.is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+            let _ = rest.split_to(count);
+        }
+        self.line.cut();
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -144,8 +167,19 @@ impl AsyncWrite for Wire {
     }
 }
 
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.line.state.is_reset.load(Ordering::SeqCst) {
+            // Without it the connection ends in peace, which is trouble enough.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
 /// The pieces that a slow body arrives in.
 const SLOW_PIECES: u32 = 20;
+
+static BLANKS: [u8; 64 << 10] = [b' '; 64 << 10];
 
 /// How long half of a body may take to leave before the connection ends.
 const BEFORE_CUT: Duration = Duration::from_millis(50);
@@ -159,6 +193,9 @@ pub(super) struct Answer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The connection ends when this much is left.
     cut_at: Option<usize>,
+    /// It does not end there, and nothing more comes.
+    falls_silent: bool,
+    blanks: usize,
     line: Line,
 }
 
@@ -172,11 +209,27 @@ impl Answer {
             Some(What::SlowBody(_)) => body.len().div_ceil(SLOW_PIECES as usize).max(1),
             _ => 64 << 10,
         };
-        let cut_at = matches!(fault, Some(What::CutBody)).then_some(body.len() / 2);
-        if body.is_empty() && cut_at.is_none() {
+        let falls_silent = matches!(fault, Some(What::Wire(Trouble::SilentBody)));
+        let cut_at = (falls_silent || matches!(fault, Some(What::CutBody))).then_some(body.len() / 2);
+        let blanks = match fault {
+            Some(What::Wire(Trouble::Blanks(bytes))) => *bytes,
+            _ => 0,
+        };
+        let framing = if blanks > 0 { Framing::Chunked } else { framing };
+        if body.is_empty() && cut_at.is_none() && blanks == 0 {
             line.body_is_done();
         }
-        Answer { rest: body.into(), framing, piece_bytes, pause, sleep: None, cut_at, line }
+        Answer {
+            rest: body.into(),
+            framing,
+            piece_bytes,
+            pause,
+            sleep: None,
+            cut_at,
+            falls_silent,
+            blanks,
+            line,
+        }
     }
 }
 
@@ -193,8 +246,16 @@ impl HttpBody for Answer {
             self.sleep = None;
         }
         if self.cut_at == Some(self.rest.len()) {
+            if self.falls_silent {
+                return Poll::Pending;
+            }
             self.line.cut();
             return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
+        }
+        if self.rest.is_empty() && self.blanks > 0 {
+            let count = self.blanks.min(BLANKS.len());
+            self.blanks -= count;
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&BLANKS[..count])))));
         }
         if self.rest.is_empty() {
             self.line.body_is_done();
@@ -203,7 +264,7 @@ impl HttpBody for Answer {
         let until_cut = self.rest.len() - self.cut_at.unwrap_or(0);
         let length = self.piece_bytes.min(until_cut);
         let piece = self.rest.split_to(length);
-        if self.rest.is_empty() {
+        if self.rest.is_empty() && self.blanks == 0 {
             self.line.body_is_done();
         }
         let pause = if self.cut_at == Some(self.rest.len()) { BEFORE_CUT } else { self.pause };
@@ -214,7 +275,7 @@ impl HttpBody for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.cut_at.is_none()
+        self.rest.is_empty() && self.cut_at.is_none() && self.blanks == 0
     }
 
     fn size_hint(&self) -> SizeHint {

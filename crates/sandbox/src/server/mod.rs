@@ -9,7 +9,7 @@ mod line;
 mod log;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,11 +20,13 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::faults::What;
-use crate::message::{Reply, Request};
+use crate::faults::{What, Wire};
+use crate::message::{Framing, Reply, Request};
 use crate::routes::{Route, Service};
 use crate::world::World;
 use line::{Answer, Door, Line};
@@ -233,30 +235,64 @@ async fn handle(
 ) -> Response {
     let Some(request) = read(request).await else {
         // The client left in the middle of its own request: nobody has seen it.
-        line.cut();
-        return Response::new(Body::empty());
+        return cut(&line);
     };
     let inner = host.inner;
     let now = inner.clock.now();
     let mut seen = inner.note(host.service, &request, now);
     inner.tell(Phase::Before, &seen);
     let outcome = inner.world().answer(host.service, &request, now);
-    if matches!(outcome.fault, Some(What::DropBefore)) {
-        line.cut();
-        return Response::new(Body::empty());
+    match outcome.fault {
+        Some(What::DropBefore) => return cut(&line),
+        Some(What::Wire(Wire::ResetBefore)) => return reset(&line),
+        Some(What::Wire(Wire::SilenceBefore)) => return silence().await,
+        _ => {}
     }
     seen.status = Some(outcome.reply.status);
     if let Some(entry) = inner.log().get_mut(seen.seq - 1) {
         entry.status = seen.status;
     }
     inner.tell(Phase::After, &seen);
-    if matches!(outcome.fault, Some(What::DropAfter)) {
-        line.cut();
-        return Response::new(Body::empty());
+    match outcome.fault {
+        Some(What::DropAfter) => return cut(&line),
+        Some(What::Wire(Wire::ResetAfter)) => return reset(&line),
+        Some(What::Wire(Wire::SilenceAfter)) => return silence().await,
+        Some(What::Wire(Wire::Garbage)) => line.say_instead(GARBAGE.to_vec()),
+        Some(What::Wire(Wire::Length(by))) => line.say_instead(raw(&outcome.reply, by)),
+        _ => {}
     }
     let teller = inner.clone();
     line.when_answered(move || teller.tell(Phase::Answered, &seen));
     response(outcome.reply, outcome.fault.as_ref(), line)
+}
+
+fn cut(line: &Line) -> Response {
+    line.cut();
+    Response::new(Body::empty())
+}
+
+fn reset(line: &Line) -> Response {
+    line.reset();
+    Response::new(Body::empty())
+}
+
+/// Ends when the client leaves.
+async fn silence() -> Response {
+    std::future::pending().await
+}
+
+const GARBAGE: &[u8] = b"\x16\x03\x01 this is no HTTP\0\r\n\r\n";
+
+/// An answer as it goes over the wire, with a `Content-Length` that is wrong by so much.
+fn raw(reply: &Reply, wrong_by: i64) -> Vec<u8> {
+    let length = i64::try_from(reply.body.len()).unwrap_or(i64::MAX).saturating_add(wrong_by).max(0);
+    let mut raw = format!("HTTP/1.1 {} X\r\nContent-Length: {length}\r\n", reply.status).into_bytes();
+    for (name, value) in &reply.headers {
+        raw.extend(format!("{name}: {value}\r\n").into_bytes());
+    }
+    raw.extend(b"\r\n");
+    raw.extend(&reply.body);
+    raw
 }
 
 /// The whole request; `None` if it ends early.
@@ -273,8 +309,23 @@ async fn read(request: axum::extract::Request) -> Option<Request> {
     })
 }
 
+/// Blanks, packed as gzip.
+fn bomb(bytes: usize) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    let blanks = vec![b' '; 1 << 16];
+    for _ in 0..bytes.div_ceil(blanks.len()) {
+        packed.write_all(&blanks).expect("memory takes everything");
+    }
+    packed.finish().expect("memory takes everything")
+}
+
 fn response(reply: Reply, fault: Option<&What>, line: Line) -> Response {
-    let Reply { status, headers, body, framing } = reply;
+    let Reply { status, mut headers, mut body, mut framing } = reply;
+    if let Some(What::Wire(Wire::Bomb(bytes))) = fault {
+        body = bomb(*bytes);
+        framing = Framing::Chunked;
+        headers.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+    }
     let answer = Answer::new(body, framing, fault, line);
     let mut response = Response::builder().status(status);
     for (name, value) in headers {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fitferry_sandbox::garmin::{API_KEY, GarminActivity};
 use fitferry_sandbox::generate::GenerateSpec;
 use fitferry_sandbox::strava::CLIENT_SECRET;
-use fitferry_sandbox::{Clock, Fault, Options, Phase, Route, Sandbox, Service, What, When, World};
+use fitferry_sandbox::{Clock, Fault, Options, Phase, Route, Sandbox, Service, What, When, Wire, World};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
@@ -82,6 +82,36 @@ async fn a_body_may_be_halved_cut_or_slow() {
             Err(_) => assert!(!ends_well),
         }
         here.sandbox.world().faults.clear();
+    }
+}
+
+#[tokio::test]
+async fn trouble_of_the_wire_is_as_named_and_the_next_request_is_served() {
+    let trouble: [(Wire, usize, Option<bool>); 9] = [
+        (Wire::ResetBefore, 0, None),
+        (Wire::ResetAfter, 1, None),
+        (Wire::SilenceBefore, 0, None),
+        (Wire::SilenceAfter, 1, None),
+        (Wire::Garbage, 1, None),
+        (Wire::SilentBody, 1, Some(false)),
+        (Wire::Length(7), 1, Some(false)),
+        (Wire::Length(-7), 1, Some(true)),
+        (Wire::Blanks(1 << 20), 1, Some(true)),
+    ];
+    for (wire, uploads, body_ends_well) in trouble {
+        let here = Here::new(one_run());
+        let token = here.signed_in();
+        let what = What::Wire(wire);
+        here.sandbox.world().faults.push(Fault { route: Route::StravaUpload, when: When::Nth(1), what });
+        let patience = Duration::from_millis(400);
+        let sent = tokio::time::timeout(patience, here.try_upload(&token, b"bytes".to_vec(), 1)).await;
+        let body = match sent {
+            Ok(Ok(answer)) => Some(matches!(tokio::time::timeout(patience, answer.bytes()).await, Ok(Ok(_)))),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        assert_eq!(body, body_ends_well, "{wire:?}");
+        assert_eq!(here.sandbox.world().uploads_received(), uploads, "{wire:?}");
+        assert_eq!(here.strava_get(&token, "/athlete").await.status(), 200, "{wire:?}");
     }
 }
 
