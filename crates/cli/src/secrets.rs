@@ -36,6 +36,26 @@ impl Wanted {
         )
     }
 
+    /// Nobody can be asked, and this is all that is missing.
+    pub fn all_missing(wanted: &[Wanted]) -> Option<CommandError> {
+        if let [one] = wanted {
+            return Some(one.missing());
+        }
+        let names: Vec<&str> = wanted.iter().map(|one| one.name).collect();
+        let ways: Vec<String> = wanted
+            .iter()
+            .map(|one| match one.variable {
+                Some(variable) => format!("`{}` or `{variable}`", one.flag),
+                None => format!("`{}`", one.flag),
+            })
+            .collect();
+        let (last, others) = names.split_last()?;
+        Some(CommandError::usage(
+            format!("{} and {last} are missing, and there is no terminal to ask at", others.join(", ")),
+            format!("Give them with {}.", ways.join(", ")),
+        ))
+    }
+
     fn ended(self) -> CommandError {
         CommandError::usage(
             format!("standard input ended before {}", self.name),

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::sync::{Narrator, tell_notes};
 use super::{Context, login_garmin, login_strava};
 use crate::args::{InitArgs, LoginGarminArgs, LoginStravaArgs};
-use crate::secrets;
+use crate::secrets::{self, Wanted};
 use crate::tables;
 
 /// How often a question is asked that got an answer of no use.
@@ -150,7 +150,28 @@ async fn sign_in(context: &Context, args: &InitArgs) -> Result<(), CommandError>
     let has_garmin = vault.get(SecretName::GarminLogin).await?.is_some() || brings_key;
     let has_strava = vault.get(SecretName::StravaLogin).await?.is_some();
     drop(app);
-    if !has_garmin || args.api_key_stdin || args.browser {
+    let (to_garmin, to_strava) = (
+        !has_garmin || args.api_key_stdin || args.browser,
+        !has_strava || args.client_secret_stdin || args.refresh_token_stdin,
+    );
+    if !secrets::has_terminal() {
+        let mut missing = Vec::new();
+        if to_garmin && !args.browser && !args.api_key_stdin {
+            missing.extend(login_garmin::missing(context)?);
+        }
+        if to_strava {
+            missing.extend(login_strava::missing(
+                context,
+                args.client_id.as_deref(),
+                args.client_secret_stdin,
+            )?);
+        }
+        // Before the first request: half a setup helps nobody.
+        if let Some(error) = Wanted::all_missing(&missing) {
+            return Err(error);
+        }
+    }
+    if to_garmin {
         let login = LoginGarminArgs {
             api_key_stdin: args.api_key_stdin,
             key_ends: args.key_ends,
@@ -165,7 +186,7 @@ async fn sign_in(context: &Context, args: &InitArgs) -> Result<(), CommandError>
     } else {
         context.say.line("Signed in to Garmin already.");
     }
-    if !has_strava || args.client_secret_stdin || args.refresh_token_stdin {
+    if to_strava {
         let login = LoginStravaArgs {
             client_id: args.client_id.clone(),
             client_secret_stdin: args.client_secret_stdin,

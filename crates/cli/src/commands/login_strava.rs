@@ -190,6 +190,22 @@ async fn application(
     Ok(StravaApp { client_id, client_secret })
 }
 
+/// What a first sign-in would have to ask a person for, before the browser.
+pub fn missing(
+    context: &Context,
+    client_id: Option<&str>,
+    secret_is_piped: bool,
+) -> Result<Vec<Wanted>, CommandError> {
+    let mut missing = Vec::new();
+    if client_id.is_none() && context.settings.client_id.is_none() {
+        missing.push(CLIENT_ID);
+    }
+    if !secret_is_piped && context.settings.secret(SecretKey::StravaClientSecret)?.is_none() {
+        missing.push(CLIENT_SECRET);
+    }
+    Ok(missing)
+}
+
 async fn client_secret(
     context: &Context,
     args: &LoginStravaArgs,

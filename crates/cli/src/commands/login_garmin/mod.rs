@@ -25,6 +25,7 @@ use jiff::civil::Date;
 use super::Context;
 use super::login::{Outcome, finish};
 use crate::args::LoginGarminArgs;
+use crate::secrets::Wanted;
 
 pub use key::KEYS_PAGE;
 #[cfg(test)]
@@ -67,6 +68,13 @@ fn is_with_password(context: &Context, args: &LoginGarminArgs) -> Result<bool, C
         && has(SecretKey::GarminEmail)?
         && has(SecretKey::GarminPassword)?
         && key::find(context)?.is_none())
+}
+
+/// What `sign_in` without a flag would have to ask a person for.
+pub fn missing(context: &Context) -> Result<Option<Wanted>, CommandError> {
+    let has = |secret| Ok::<bool, CommandError>(context.settings.secret(secret)?.is_some());
+    let with_password = has(SecretKey::GarminEmail)? && has(SecretKey::GarminPassword)?;
+    Ok((!with_password && key::find(context)?.is_none()).then_some(key::KEY))
 }
 
 async fn tell(context: &Context, app: &App, proven: ProvenLogin) -> Result<Outcome, CommandError> {
