@@ -9,8 +9,8 @@ use std::time::Duration;
 use fitferry_core::engine::{self, Observer, Run, Settings as EngineSettings, Since, report::Report};
 use fitferry_core::moment::later;
 use fitferry_core::ports::{Clock as _, Fence, Meter, PortError, Ports};
-use fitferry_garmin::GarminClient;
 use fitferry_garmin::sso::{self, Means, SsoError, SsoHost, Ticket};
+use fitferry_garmin::{GarminClient, Recent};
 use fitferry_strava::{Connection, StravaClient};
 use jiff::SignedDuration;
 
@@ -102,6 +102,22 @@ impl App {
 
     pub async fn preview(&self, observer: &dyn Observer) -> Report {
         engine::preview::preview(self.ports(), &self.engine_settings(), self.run(observer)).await
+    }
+
+    /// The newest activities on Garmin, the newest first.
+    pub async fn recent(&self, limit: u32) -> Result<Vec<Recent>, CommandError> {
+        Ok(self.garmin.recent(limit).await.map_err(|failure| failure.error)?.value)
+    }
+
+    /// Whether *Garmin's own link* is on: as the head has it, else by a look at Strava.
+    pub async fn garmins_own_link(&self) -> Result<bool, CommandError> {
+        let (head, _) = self.store.ledger.head().await?;
+        match head.link.on {
+            Some(on) => Ok(on),
+            None => Ok(engine::preview::garmins_own_link(&self.strava, self.clock.now())
+                .await
+                .map_err(|failure| failure.error)?),
+        }
     }
 
     fn run<'a>(&'a self, observer: &'a dyn Observer) -> Run<'a> {

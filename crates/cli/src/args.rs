@@ -115,7 +115,7 @@ pub struct DemoArgs {
     after_help = "\
 Examples:
   fitferry init
-  fitferry init --types running,walking --since 2026-11-01 --yes"
+  fitferry init --types running,walking --since 2026-11-01 --run cron --yes"
 )]
 pub struct InitArgs {
     /// Garmin type keys that cross, with commas between; * for all
@@ -131,11 +131,28 @@ pub struct InitArgs {
     #[arg(long, group = "garmin_way")]
     pub api_key_stdin: bool,
     /// When the key ends: a date, or a number of days from today
-    #[arg(long, value_name = "DATE", value_parser = key_ends)]
+    #[arg(long, value_name = "DATE", value_parser = key_ends,
+        conflicts_with_all = ["browser", "ticket", "email", "import"])]
     pub key_ends: Option<KeyEnds>,
     /// Sign in to Garmin on its page, in a browser window that is opened for it
     #[arg(long, group = "garmin_way")]
     pub browser: bool,
+    /// Take the ticket that Garmin's page ends with, `-` from standard input
+    #[arg(long, value_name = "TICKET", group = "garmin_way")]
+    pub ticket: Option<SecretString>,
+    /// Sign in to Garmin with the password of this account
+    #[arg(long, value_name = "ADDRESS", group = "garmin_way")]
+    pub email: Option<String>,
+    /// Read that password from standard input
+    #[arg(long, conflicts_with_all = ["api_key_stdin", "key_ends", "browser", "ticket", "import"])]
+    pub password_stdin: bool,
+    /// Garmin's code, should it want one, `-` from standard input, last
+    #[arg(long, value_name = "CODE",
+        conflicts_with_all = ["api_key_stdin", "key_ends", "browser", "ticket", "import"])]
+    pub mfa_code: Option<SecretString>,
+    /// Take over the login to Garmin in another tool's file, or in its folder
+    #[arg(long, value_name = "PATH", group = "garmin_way")]
+    pub import: Option<PathBuf>,
     /// Number of the Strava API application
     #[arg(long, value_name = "ID", value_parser = config::client_id)]
     pub client_id: Option<String>,
@@ -148,9 +165,21 @@ pub struct InitArgs {
     /// Print Strava's address instead of opening it, and take the address that the browser ends at
     #[arg(long, conflicts_with = "refresh_token_stdin")]
     pub no_browser: bool,
+    /// Show how to run it: by cron, as a service of this machine, on AWS, or later
+    #[arg(long, value_name = "WAY")]
+    pub run: Option<Way>,
     /// Ask nothing but what is needed to sign in
     #[arg(long)]
     pub yes: bool,
+}
+
+/// What runs fitferry again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    Cron,
+    Service,
+    Aws,
+    Later,
 }
 
 /// Sign in to Garmin or to Strava
@@ -176,7 +205,7 @@ pub enum LoginService {
 ///
 /// Where Garmin gives no key, sign in on its own page with --browser. A password
 /// is tried once; after a block by Garmin not again for hours.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "\

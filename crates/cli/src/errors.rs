@@ -75,7 +75,6 @@ fn every_error() -> Vec<CommandError> {
     ];
     errors.extend(crate::commands::login_strava::every_error());
     errors.extend(crate::commands::login_garmin::every_error());
-    errors.extend(crate::commands::init::every_error());
     for service in [Service::Garmin, Service::Strava] {
         let what = String::new;
         errors.extend(

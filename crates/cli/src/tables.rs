@@ -2,13 +2,17 @@
 //!
 //! Not here: JSON (`document`), printing (`output`).
 
+use std::collections::BTreeMap;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use fitferry_app::status::Status;
+use fitferry_core::activity::GarminId;
 use fitferry_core::budget::Gauge;
-use fitferry_core::engine::report::{Report, WouldAction};
+use fitferry_core::engine::report::{Report, Would, WouldAction};
 use fitferry_core::head::Head;
 use fitferry_core::ledger::{Cause, How, RejectReason, Row, Shown, SkipReason, State};
 use fitferry_core::sport;
+use fitferry_garmin::Recent;
 use jiff::Timestamp;
 
 use crate::commands::show::{garmin_url, strava_url};
@@ -17,14 +21,7 @@ use crate::commands::show::{garmin_url, strava_url};
 pub fn report(report: &Report, width: u16) -> String {
     let mut text = String::new();
     if report.dry_run {
-        let rows = report.would.iter().map(|would| {
-            let what = match would.action {
-                WouldAction::Upload => "would be uploaded".to_owned(),
-                WouldAction::AlreadyThere => "is on Strava already".to_owned(),
-                WouldAction::Skip => becomes(&would.row, &report.head, report.finished),
-            };
-            line(&would.row, what)
-        });
+        let rows = report.would.iter().map(|would| line(&would.row, would_become(would, report)));
         text += &table(["Start", "Activity", "Sport", "What would happen"], rows, width);
         if report.would.is_empty() && report.trouble.is_none() {
             text += "Nothing new.";
@@ -41,6 +38,48 @@ pub fn report(report: &Report, width: u16) -> String {
     let rows = report.rows.iter().map(|row| line(row, becomes(row, &report.head, report.finished)));
     text += &table(["Start", "Activity", "Sport", "What became of it"], rows, width);
     text
+}
+
+/// An activity that nothing is known of but what the list says.
+pub fn row_of(recent: &Recent, now: Timestamp) -> Row {
+    Row::seen(recent.listed.clone(), State::Wanted, now)
+}
+
+/// The newest activities with their types, for somebody who chooses among them.
+pub fn newest(recent: &[Recent], width: u16) -> String {
+    let rows = recent.iter().map(|recent| {
+        let key = recent.listed.type_key.as_deref().map_or("-".to_owned(), clean);
+        line(&row_of(recent, Timestamp::UNIX_EPOCH), key + privacy(recent))
+    });
+    table(["Start", "Activity", "Sport", "Type on Garmin"], rows, width)
+}
+
+/// What would become of the newest activities, or became of those that the ledger has.
+pub fn outlook(recent: &[Recent], report: &Report, known: &BTreeMap<GarminId, Row>, width: u16) -> String {
+    let rows = recent.iter().map(|recent| {
+        let id = recent.listed.id;
+        let would = report.would.iter().find(|would| would.row.id() == id);
+        let what = match (would, known.get(&id)) {
+            (Some(would), _) => would_become(would, report),
+            (None, Some(row)) => becomes(row, &report.head, report.finished),
+            (None, None) => "not known, since a service could not be asked".to_owned(),
+        };
+        line(&row_of(recent, report.finished), what + privacy(recent))
+    });
+    let text = table(["Start", "Activity", "Sport", "What would happen"], rows, width);
+    if text.is_empty() && report.trouble.is_none() { "Nothing is on Garmin yet.".to_owned() } else { text }
+}
+
+fn privacy(recent: &Recent) -> &'static str {
+    if recent.is_private { " (private on Garmin)" } else { "" }
+}
+
+fn would_become(would: &Would, report: &Report) -> String {
+    match would.action {
+        WouldAction::Upload => "would be uploaded".to_owned(),
+        WouldAction::AlreadyThere => "is on Strava already".to_owned(),
+        WouldAction::Skip => becomes(&would.row, &report.head, report.finished),
+    }
 }
 
 /// The ledger, or a part of it.

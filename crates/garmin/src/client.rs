@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::bearer::{Bearer, Bearers, Ready, Tier};
 use crate::endpoints::{Endpoints, below};
+use crate::list::Recent;
 use crate::login::Login;
 use crate::reply::Reply;
 use crate::transport::{Counted, Outgoing, Pace, Transport};
@@ -61,6 +62,12 @@ impl GarminClient {
     pub async fn activity(&self, id: GarminId) -> Result<Answer<Option<Listed>>, Failure> {
         let reply = self.request(&detail::ask(id)).await?;
         answer(&reply, detail::read(id, &reply))
+    }
+
+    /// The newest activities, with what only a person wants to know of them.
+    pub async fn recent(&self, limit: u32) -> Result<Answer<Vec<Recent>>, Failure> {
+        let reply = self.request(&list::ask(Page { start: 0, limit, from: None, to: None })).await?;
+        answer(&reply, list::recent(&reply))
     }
 
     /// When a person must sign in again, as far as the bearer of the last request tells.

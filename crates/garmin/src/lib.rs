@@ -38,5 +38,6 @@ pub use bearer::Bearer;
 pub use client::GarminClient;
 pub use endpoints::{Domain, Endpoints};
 pub use import::{FILE_NAMES, ImportError, Imported, Tool};
+pub use list::Recent;
 pub use login::Login;
 pub use unpack::unpack;

@@ -24,14 +24,26 @@ pub(crate) fn ask(page: Page) -> Ask {
     ask
 }
 
+/// What the list says of an activity, and what only a person wants to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recent {
+    pub listed: Listed,
+    /// Nobody but its owner sees it on Garmin (dossier garmin.md §6.2, `privacy`).
+    pub is_private: bool,
+}
+
 pub(crate) fn read(reply: &Reply) -> Result<Vec<Listed>, PortError> {
+    Ok(recent(reply)?.into_iter().map(|recent| recent.listed).collect())
+}
+
+pub(crate) fn recent(reply: &Reply) -> Result<Vec<Recent>, PortError> {
     let items = match reply.data()? {
         Value::Null => return Ok(Vec::new()),
         Value::Array(items) => items,
         _ => return Err(reply.refused("the list is no list")),
     };
     let all = items.len();
-    let listed: Vec<Listed> = items.into_iter().filter_map(item).collect();
+    let listed: Vec<Recent> = items.into_iter().filter_map(item).collect();
     if listed.is_empty() && all > 0 {
         return Err(reply.refused("nothing in the list has a usable id"));
     }
@@ -71,6 +83,15 @@ struct Item {
     manual_activity: Option<bool>,
     #[serde(deserialize_with = "whole")]
     parent_id: Option<i64>,
+    #[serde(deserialize_with = "lenient")]
+    privacy: Option<Privacy>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Privacy {
+    #[serde(deserialize_with = "lenient")]
+    type_key: Option<String>,
 }
 
 /// Garmin's type object, in the list and in the single activity.
@@ -84,11 +105,12 @@ pub(crate) struct ActivityType {
 }
 
 /// `None` where it has no usable id.
-fn item(value: Value) -> Option<Listed> {
+fn item(value: Value) -> Option<Recent> {
     let item: Item = object(value)?;
     let id = id(item.activity_id)?;
     let of = item.activity_type.unwrap_or_default();
-    Some(Listed {
+    let is_private = item.privacy.and_then(|privacy| privacy.type_key).is_some_and(|key| key == "private");
+    let listed = Listed {
         id,
         name: text(item.activity_name),
         type_key: text(of.type_key),
@@ -102,7 +124,8 @@ fn item(value: Value) -> Option<Listed> {
         distance: item.distance.and_then(Distance::from_meters),
         manual: item.manual_activity.unwrap_or(false),
         parent: self::id(item.parent_id),
-    })
+    };
+    Some(Recent { listed, is_private })
 }
 
 /// A number of an activity; 0 is how "none" is written where there must be a number.
@@ -142,14 +165,24 @@ mod tests {
             "elapsedDuration": "long", "duration": 0, "movingDuration": 2216, "distance": -1,
             "manualActivity": "no", "parentId": 0, "new": {"x": [1]},
         });
-        let listed = item(odd).unwrap();
+        let listed = item(odd).unwrap().listed;
         let expected = Listed {
             start: "2026-01-08T14:10:21Z".parse().ok(),
             elapsed: elapsed_of(None, None, Some(2216.0)),
             ..Listed::bare(GarminId(20_000_000_001))
         };
         assert_eq!(listed, expected);
-        assert_eq!(item(json!({"activityId": 7})), Some(Listed::bare(GarminId(7))));
+        let bare = |is_private| Some(Recent { listed: Listed::bare(GarminId(7)), is_private });
+        assert_eq!(item(json!({"activityId": 7})), bare(false));
+        for (privacy, is_private) in [
+            (json!({"typeId": 2, "typeKey": "private"}), true),
+            (json!({"typeId": 1, "typeKey": "public"}), false),
+            (json!({"typeId": 3, "typeKey": "subscribers"}), false),
+            (json!(null), false),
+            (json!("private"), false),
+        ] {
+            assert_eq!(item(json!({"activityId": 7, "privacy": privacy})), bare(is_private), "{privacy}");
+        }
         for unusable in
             [json!({}), json!({"activityId": null}), json!({"activityId": 0}), json!(7), json!([7])]
         {

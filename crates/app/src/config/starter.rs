@@ -1,6 +1,7 @@
 //! The file that `fitferry init` writes: a new one with comments, or one that is there with a few keys changed
 //! and everything else, comments included, as it was.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -42,6 +43,34 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     }
     draft.persist(&real).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// What differs between two files, a line for each key.
+pub fn changes(before: &str, after: &str) -> Vec<String> {
+    let read = |text: &str| text.parse::<DocumentMut>().map(|document| leaves(document.as_table(), ""));
+    let (Ok(before), Ok(after)) = (read(before), read(after)) else { return Vec::new() };
+    let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(*value));
+    changed
+        .map(|(key, value)| match before.get(key) {
+            Some(old) => format!("{key} = {value}    (was {old})"),
+            None => format!("{key} = {value}"),
+        })
+        .collect()
+}
+
+/// All values by their full names.
+fn leaves(table: &dyn toml_edit::TableLike, path: &str) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (key, item) in table.iter() {
+        let name = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        match (item.as_table_like(), item.as_value()) {
+            (Some(inner), _) => all.extend(leaves(inner, &name)),
+            (None, Some(value)) => _ = all.insert(name, value.clone().decorated("", "").to_string()),
+            // Rules are never changed here.
+            (None, None) => {}
+        }
+    }
+    all
 }
 
 /// A key, as it is in force or as an example.
@@ -199,6 +228,20 @@ mod tests {
         assert_eq!(text, there.replace("\"cycling\"", "\"running\""));
         assert_eq!(compose(Some(there), &Choices::default(), None).unwrap(), there);
         assert!(compose(Some("sync = 3"), &chosen, None).is_err());
+    }
+
+    #[test]
+    fn what_changes_is_told_key_by_key() {
+        let there = "[sync]\ntypes = [\"cycling\"] # rides\nhold = \"10m\"\n";
+        let chosen = Choices {
+            types: Some(vec!["running".to_owned()]),
+            since: Some("all".to_owned()),
+            ..Choices::default()
+        };
+        let text = compose(Some(there), &chosen, None).unwrap();
+        let told = ["sync.since = \"all\"", "sync.types = [\"running\"]    (was [\"cycling\"])"];
+        assert_eq!(changes(there, &text), told);
+        assert_eq!(changes(there, there), Vec::<String>::new());
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &LoginStravaArgs) -> Result<u8, Comman
     finish(context, Service::Strava, outcome)
 }
 
-pub async fn sign_in_and_print(context: &Context, args: &LoginStravaArgs) -> Result<Outcome, CommandError> {
+async fn sign_in_and_print(context: &Context, args: &LoginStravaArgs) -> Result<Outcome, CommandError> {
     let app = App::open(context.settings.clone()).await?;
     // An unreadable login is replaced like any other.
     let there = stored(&*app.store.vault).await.ok().flatten();
@@ -58,12 +58,73 @@ pub async fn sign_in_and_print(context: &Context, args: &LoginStravaArgs) -> Res
         print_refresh_token(context, login)?;
         return Ok(outcome(login));
     }
-    let login = sign_in(context, args, &app, there.as_ref()).await?;
-    tell(context, &app, &login).await?;
+    let given = gather_over(context, args, there.as_ref()).await?;
+    let login = keep(context, args, &app, given).await?;
+    tell(context, &login);
+    tell_next(context, &app).await?;
     if args.print_refresh_token {
         print_refresh_token(context, &login)?;
     }
     Ok(outcome(&login))
+}
+
+/// What a person has given; nothing has been asked of Strava yet.
+pub struct Given {
+    application: StravaApp,
+    /// `None`: the person answers on Strava's page.
+    token: Option<SecretString>,
+}
+
+/// Reads and asks for all that signing in takes, over the login that is there.
+pub async fn gather(context: &Context, args: &LoginStravaArgs) -> Result<Given, CommandError> {
+    let app = App::open(context.settings.clone()).await?;
+    let there = stored(&*app.store.vault).await.ok().flatten();
+    gather_over(context, args, there.as_ref()).await
+}
+
+async fn gather_over(
+    context: &Context,
+    args: &LoginStravaArgs,
+    there: Option<&Login>,
+) -> Result<Given, CommandError> {
+    let application = application(context, args, there).await?;
+    let token = match args.refresh_token_stdin {
+        true => Some(secrets::line(&context.say, REFRESH_TOKEN).await?),
+        false => None,
+    };
+    Ok(Given { application, token })
+}
+
+pub async fn sign_in(context: &Context, args: &LoginStravaArgs) -> Result<Outcome, CommandError> {
+    sign_in_with(context, args, gather(context, args).await?).await
+}
+
+pub async fn sign_in_with(
+    context: &Context,
+    args: &LoginStravaArgs,
+    given: Given,
+) -> Result<Outcome, CommandError> {
+    let app = App::open(context.settings.clone()).await?;
+    let login = keep(context, args, &app, given).await?;
+    tell(context, &login);
+    Ok(outcome(&login))
+}
+
+/// What [`gather`] would have to ask a person for.
+pub async fn missing(context: &Context, args: &LoginStravaArgs) -> Result<Vec<Wanted>, CommandError> {
+    let app = App::open(context.settings.clone()).await?;
+    let there = stored(&*app.store.vault).await.ok().flatten();
+    let client_id = known_client_id(context, args, there.as_ref());
+    let mut missing = Vec::new();
+    if client_id.is_none() {
+        missing.push(CLIENT_ID);
+    }
+    let is_saved = there.is_some_and(|login| client_id.as_ref() == Some(&login.app().client_id));
+    let has_secret = is_saved || context.settings.secret(SecretKey::StravaClientSecret)?.is_some();
+    if !args.client_secret_stdin && !has_secret {
+        missing.push(CLIENT_SECRET);
+    }
+    Ok(missing)
 }
 
 /// Whether the stored login is the one whose token is to be printed.
@@ -91,12 +152,15 @@ fn outcome(login: &Login) -> Outcome {
     }
 }
 
-async fn tell(context: &Context, app: &App, login: &Login) -> Result<(), CommandError> {
+fn tell(context: &Context, login: &Login) {
     let who = login.athlete().map(|athlete| format!(" as {athlete}")).unwrap_or_default();
     context.say.line(&format!("Signed in to Strava{who}."));
     if let Grant::Short(warning) = login.scopes().grant() {
         context.say.warning(&warning);
     }
+}
+
+async fn tell_next(context: &Context, app: &App) -> Result<(), CommandError> {
     let has_garmin = app.store.vault.get(SecretName::GarminLogin).await?.is_some()
         || context.settings.secret(SecretKey::GarminApiKey)?.is_some();
     let next = if has_garmin { next_look(app).await? } else { "Next: `fitferry login garmin`".to_owned() };
@@ -104,15 +168,14 @@ async fn tell(context: &Context, app: &App, login: &Login) -> Result<(), Command
     Ok(())
 }
 
-async fn sign_in(
+async fn keep(
     context: &Context,
     args: &LoginStravaArgs,
     app: &App,
-    there: Option<&Login>,
+    given: Given,
 ) -> Result<Login, CommandError> {
-    let application = application(context, args, there).await?;
-    if args.refresh_token_stdin {
-        let token = secrets::line(&context.say, REFRESH_TOKEN).await?;
+    let Given { application, token } = given;
+    if let Some(token) = token {
         return import(context, args, app, &application, token).await;
     }
     let question = Question::new(context, &application)?;
@@ -157,6 +220,14 @@ fn page(outcome: &Result<Login, CommandError>) -> Page {
 
 // ----------------------------------------------------------------------------- the application
 
+/// From the flag, the configuration or the login that is there.
+fn known_client_id(context: &Context, args: &LoginStravaArgs, there: Option<&Login>) -> Option<String> {
+    args.client_id
+        .clone()
+        .or_else(|| context.settings.client_id.clone())
+        .or_else(|| there.map(|login| login.app().client_id.clone()))
+}
+
 /// The application's id: flag, configuration, the login that is there, the person. Its secret: standard
 /// input, the variable, the person, the login that is there.
 async fn application(
@@ -164,12 +235,7 @@ async fn application(
     args: &LoginStravaArgs,
     there: Option<&Login>,
 ) -> Result<StravaApp, CommandError> {
-    let known = args
-        .client_id
-        .clone()
-        .or_else(|| context.settings.client_id.clone())
-        .or_else(|| there.map(|login| login.app().client_id.clone()));
-    let client_id = match known {
+    let client_id = match known_client_id(context, args, there) {
         Some(id) => id,
         None if secrets::has_terminal() => {
             context.say.needed(&format!(
@@ -188,22 +254,6 @@ async fn application(
     })?;
     let client_secret = client_secret(context, args, there, &client_id).await?;
     Ok(StravaApp { client_id, client_secret })
-}
-
-/// What a first sign-in would have to ask a person for, before the browser.
-pub fn missing(
-    context: &Context,
-    client_id: Option<&str>,
-    secret_is_piped: bool,
-) -> Result<Vec<Wanted>, CommandError> {
-    let mut missing = Vec::new();
-    if client_id.is_none() && context.settings.client_id.is_none() {
-        missing.push(CLIENT_ID);
-    }
-    if !secret_is_piped && context.settings.secret(SecretKey::StravaClientSecret)?.is_none() {
-        missing.push(CLIENT_SECRET);
-    }
-    Ok(missing)
 }
 
 async fn client_secret(

@@ -105,6 +105,10 @@ impl Home {
         self.env.push((key.to_owned(), value.to_owned()));
     }
 
+    pub fn unset(&mut self, key: &str) {
+        self.env.retain(|(known, _)| known != key);
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_under(&[], arguments)
     }

@@ -440,7 +440,7 @@ fn hurried(command: &Command) -> Command {
 }
 
 /// Plays the person at Strava's page; where Strava sends the browser to.
-fn consent(url: &str, person: impl FnOnce(String) -> String) -> String {
+pub fn consent(url: &str, person: impl FnOnce(String) -> String) -> String {
     let page = get(url);
     assert!(page.contains("<form"), "{page}");
     let fields: Vec<String> = page

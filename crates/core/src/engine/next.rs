@@ -234,7 +234,7 @@ fn around(first: Timestamp, last: Timestamp, strava_now: Timestamp) -> Window {
     Window { after, before: later(last, MARGIN) }
 }
 
-fn link_window(strava_now: Timestamp) -> Window {
+pub(super) fn link_window(strava_now: Timestamp) -> Window {
     // It reaches far enough ahead to serve as the look for what is about to go as well.
     Window { after: earlier(strava_now, LINK_LOOK), before: later(strava_now, MARGIN + LATEST_BEGIN) }
 }

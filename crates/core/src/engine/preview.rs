@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::look::{
     LOOK_PAGE, LOOK_PAGES_MAX, SWEEP_PAGE, SWEEP_PAGES_MAX, Walk, due_sweep, first_day_of, wholly_before,
 };
-use super::next::{joined, window_of};
+use super::next::{joined, link_window, window_of};
 use super::report::{OpenCounts, Report, Trouble, Would, WouldAction};
 use super::settle::look_over;
 use super::{Run, Settings, first_day, require_logins};
@@ -16,7 +18,7 @@ use crate::activity::{Found, GarminId, Listed};
 use crate::head::Head;
 use crate::ledger::{Row, State};
 use crate::matching;
-use crate::ports::{Failure, PortError, Ports, Service, Window};
+use crate::ports::{Destination, Failure, PortError, Ports, Service, Window};
 use crate::rules::Decision;
 
 /// Looks and decides; the report's `would` says what would become of each activity.
@@ -54,6 +56,12 @@ pub async fn preview(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Rep
         would: preview.would,
         head: preview.head,
     }
+}
+
+/// Whether *Garmin's own link* is on, by a look at what came to Strava of late; nothing is kept of it.
+pub async fn garmins_own_link(destination: &dyn Destination, strava_now: Timestamp) -> Result<bool, Failure> {
+    let sight = look_over(destination, link_window(strava_now)).await?.value;
+    Ok(sight.found.iter().any(Found::by_garmins_own_link))
 }
 
 struct Preview<'a> {

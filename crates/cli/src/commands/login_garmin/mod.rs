@@ -32,30 +32,69 @@ pub use key::KEYS_PAGE;
 pub use refusal::every_error;
 
 pub async fn run(context: &Context, args: &LoginGarminArgs) -> Result<u8, CommandError> {
-    let outcome = sign_in(context, args).await;
+    let outcome = match sign_in(context, args).await {
+        Ok((app, outcome)) => tell_next(context, &app).await.map(|()| outcome),
+        Err(error) => Err(error),
+    };
     finish(context, Service::Garmin, outcome)
 }
 
-pub async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<Outcome, CommandError> {
-    let (app, proven) = if let Some(path) = &args.import {
-        try_first(context, import::read(context, path)?).await?
+/// What a person has given; nothing has been asked of Garmin yet.
+pub enum Given {
+    /// A key, or another tool's tokens.
+    Login(Login),
+    /// The person signs in on Garmin's page.
+    Browser,
+    Ticket(Ticket),
+    Password(password::Given),
+}
+
+pub async fn sign_in(context: &Context, args: &LoginGarminArgs) -> Result<(App, Outcome), CommandError> {
+    sign_in_with(context, gather(context, args).await?).await
+}
+
+/// Reads and asks for all that signing in this way takes.
+pub async fn gather(context: &Context, args: &LoginGarminArgs) -> Result<Given, CommandError> {
+    Ok(if let Some(path) = &args.import {
+        Given::Login(import::read(context, path)?)
     } else if args.browser {
-        let app = App::open(context.settings.clone()).await?;
-        let ticket = browser::ticket(context, &app).await?;
-        spend(context, app, &ticket).await?
+        Given::Browser
     } else if let Some(given) = &args.ticket {
-        let ticket = ticket::given(context, given).await?;
-        let app = App::open(context.settings.clone()).await?;
-        spend(context, app, &ticket).await?
+        Given::Ticket(ticket::given(context, given).await?)
     } else if is_with_password(context, args)? {
-        let given = password::ask(context, args).await?;
-        let app = App::open(context.settings.clone()).await?;
-        let ticket = password::ticket(context, &app, given).await?;
-        spend(context, app, &ticket).await?
+        Given::Password(password::ask(context, args).await?)
     } else {
-        try_first(context, key::key(context, args).await?).await?
+        Given::Login(key::key(context, args).await?)
+    })
+}
+
+pub async fn sign_in_with(context: &Context, given: Given) -> Result<(App, Outcome), CommandError> {
+    let app = App::open(context.settings.clone()).await?;
+    let proven = match given {
+        Given::Login(login) => try_first(context, &app, login).await?,
+        Given::Browser => {
+            let ticket = browser::ticket(context, &app).await?;
+            spend(context, &app, &ticket).await?
+        }
+        Given::Ticket(ticket) => spend(context, &app, &ticket).await?,
+        Given::Password(given) => {
+            let ticket = password::ticket(context, &app, given).await?;
+            spend(context, &app, &ticket).await?
+        }
     };
-    tell(context, &app, proven).await
+    let outcome = tell(context, proven);
+    Ok((app, outcome))
+}
+
+/// What [`gather`] would have to ask a person for.
+pub fn missing(context: &Context, args: &LoginGarminArgs) -> Result<Vec<Wanted>, CommandError> {
+    if args.import.is_some() || args.browser || args.ticket.is_some() || args.api_key_stdin {
+        return Ok(Vec::new());
+    }
+    if is_with_password(context, args)? {
+        return password::missing(context, args);
+    }
+    Ok(if key::find(context)?.is_some() { Vec::new() } else { vec![key::KEY] })
 }
 
 /// Asked for, or all that there is: both variables and no key anywhere.
@@ -70,22 +109,19 @@ fn is_with_password(context: &Context, args: &LoginGarminArgs) -> Result<bool, C
         && key::find(context)?.is_none())
 }
 
-/// What `sign_in` without a flag would have to ask a person for.
-pub fn missing(context: &Context) -> Result<Option<Wanted>, CommandError> {
-    let has = |secret| Ok::<bool, CommandError>(context.settings.secret(secret)?.is_some());
-    let with_password = has(SecretKey::GarminEmail)? && has(SecretKey::GarminPassword)?;
-    Ok((!with_password && key::find(context)?.is_none()).then_some(key::KEY))
-}
-
-async fn tell(context: &Context, app: &App, proven: ProvenLogin) -> Result<Outcome, CommandError> {
+fn tell(context: &Context, proven: ProvenLogin) -> Outcome {
     let ProvenLogin { login, account, .. } = proven;
     let ends = login.ends().map(|ends| format!("; it ends on {}", day(ends))).unwrap_or_default();
     let who = account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     context.say.line(&format!("Signed in to Garmin{who}{ends}."));
+    Outcome { account, document: serde_json::Map::new() }
+}
+
+async fn tell_next(context: &Context, app: &App) -> Result<(), CommandError> {
     let has_strava = app.store.vault.get(SecretName::StravaLogin).await?.is_some();
     let next = if has_strava { next_look(app).await? } else { "Next: `fitferry login strava`".to_owned() };
     context.say.line(&next);
-    Ok(Outcome { account, document: serde_json::Map::new() })
+    Ok(())
 }
 
 /// What follows once both logins are there: another store may be the one that carries.
@@ -98,23 +134,21 @@ pub async fn next_look(app: &App) -> Result<String, CommandError> {
 }
 
 /// Keeps a login once it has worked.
-async fn try_first(context: &Context, login: Login) -> Result<(App, ProvenLogin), CommandError> {
-    let app = App::open(context.settings.clone()).await?;
-    let proven = app.under_lease(async |fence| {
+async fn try_first(context: &Context, app: &App, login: Login) -> Result<ProvenLogin, CommandError> {
+    app.under_lease(async |fence| {
         // Tokens that have been renewed are kept, whoever presses Ctrl-C meanwhile.
         context.stop_with(&app.clock);
         let proven = app.prove_garmin(login).await.map_err(refusal::of_key)?;
         fitferry_garmin::login::store(&*app.store.vault, &proven).await?;
         app.clear_pauses(fence).await?;
         Ok(proven)
-    });
-    let proven = proven.await?;
-    Ok((app, proven))
+    })
+    .await
 }
 
 /// Spends a ticket. What came of it is kept before it is tried, and stays where Garmin only cannot be reached.
-async fn spend(context: &Context, app: App, ticket: &Ticket) -> Result<(App, ProvenLogin), CommandError> {
-    let proven = app.under_lease(async |fence| {
+async fn spend(context: &Context, app: &App, ticket: &Ticket) -> Result<ProvenLogin, CommandError> {
+    app.under_lease(async |fence| {
         context.stop_with(&app.clock);
         let vault = &*app.store.vault;
         let login = app.redeem_garmin(ticket).await.map_err(|error| refusal::of_sign_in(&error))?;
@@ -134,9 +168,8 @@ async fn spend(context: &Context, app: App, ticket: &Ticket) -> Result<(App, Pro
                 Err(refusal::but_kept(&error))
             }
         }
-    });
-    let proven = proven.await?;
-    Ok((app, proven))
+    })
+    .await
 }
 
 fn day(moment: Timestamp) -> Date {

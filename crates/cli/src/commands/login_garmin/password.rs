@@ -38,7 +38,7 @@ pub(super) const CODE: Wanted =
 const USUAL_SPACING: Duration = Duration::from_secs(2);
 
 /// What Garmin may want to know.
-pub(super) struct Given {
+pub struct Given {
     credentials: Credentials,
     codes: Codes,
 }
@@ -90,6 +90,22 @@ pub(super) async fn ask(context: &Context, args: &LoginGarminArgs) -> Result<Giv
         )
     })?;
     Ok(Given { credentials, codes })
+}
+
+/// What [`ask`] would have to ask a person for.
+pub(super) fn missing(context: &Context, args: &LoginGarminArgs) -> Result<Vec<Wanted>, CommandError> {
+    let has = |secret| Ok::<bool, CommandError>(context.settings.secret(secret)?.is_some());
+    let mut missing = Vec::new();
+    if args.email.is_none() && !has(SecretKey::GarminEmail)? {
+        missing.push(EMAIL);
+    }
+    if !args.password_stdin && !has(SecretKey::GarminPassword)? {
+        missing.push(PASSWORD);
+    }
+    if args.mfa_code.is_none() {
+        missing.push(CODE);
+    }
+    Ok(missing)
 }
 
 /// Whether Garmin wants a code shows only after the password, and a try is too dear to be left in the middle.
