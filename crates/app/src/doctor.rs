@@ -1,8 +1,8 @@
 //! `fitferry doctor`: what is wrong with a desk, each finding with its cure.
 //!
-//! Looks at configuration, files, store and head, and asks each service once, where no pause forbids it. Changes
-//! nothing but what every command does: the store's file is kept from others, and a token that has ended is
-//! renewed. A configuration that cannot be used ends the examination, since nothing else is known then.
+//! Looks at configuration, files, store and head, and asks each service once, where no pause forbids it. Ends
+//! the pauses that somebody who asks has waited for long enough, all but a 429's (*Blame*). Changes nothing else but
+//! what every command does: the store's file is kept from others, and a token that has ended is renewed. A configuration that cannot be used ends the examination, since nothing else is known then.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use fitferry_core::budget::{Kind, Purpose};
 use fitferry_core::engine::report::Note;
-use fitferry_core::head::PauseCause;
+use fitferry_core::head::{Pause, PauseCause};
 use fitferry_core::ports::{Answer, Clock as _, Failure, Page, PortError, Service, Source as _};
 use fitferry_strava::login::Grant;
 use jiff::{SignedDuration, Timestamp};
@@ -72,7 +72,7 @@ pub async fn examine(asked: &Asked, environment: &Environment) -> Result<Vec<Fin
     let mut findings: Vec<Finding> = problems.iter().map(Finding::of_problem).collect();
     let Some(settings) = settings.filter(|_| problems.is_empty()) else { return Ok(findings) };
     findings.extend(settings.warnings.iter().map(Finding::of_problem));
-    files(&settings, &mut findings);
+    files(&settings, nix::unistd::geteuid().as_raw(), &mut findings);
     if let Err(error) = store(&settings, &mut findings).await {
         findings.push(Finding::of(&error));
     }
@@ -81,8 +81,7 @@ pub async fn examine(asked: &Asked, environment: &Environment) -> Result<Vec<Fin
 
 // ----------------------------------------------------------------------------------------- files
 
-fn files(settings: &Settings, findings: &mut Vec<Finding>) {
-    let uid = nix::unistd::geteuid().as_raw();
+fn files(settings: &Settings, uid: u32, findings: &mut Vec<Finding>) {
     let mut secret: Vec<PathBuf> = Vec::new();
     if let StoreUrl::Sqlite(path) = &settings.store {
         secret.extend(["", "-wal", "-shm"].map(|suffix| {
@@ -162,6 +161,7 @@ async fn store(settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), C
     if status.garmin.is_some() || status.strava.is_some() {
         // Opened for writing, since a token that has ended is renewed.
         let app = App::open(settings.clone()).await?;
+        end_pauses(&app, &status).await?;
         ask(&app, &status, now, findings).await;
     }
     Ok(())
@@ -169,7 +169,13 @@ async fn store(settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), C
 
 fn integrity(settings: &Settings, store: &Store, findings: &mut Vec<Finding>) -> Result<(), CommandError> {
     let (damage, modes_hold) = store.examine()?;
-    if let Some(first) = damage.first() {
+    findings.extend(told_of_store(settings, damage.first(), modes_hold));
+    Ok(())
+}
+
+fn told_of_store(settings: &Settings, damage: Option<&String>, modes_hold: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(first) = damage {
         findings.push(Finding::new(
             "store_damaged",
             format!("The store {} is damaged: {first}.", settings.store),
@@ -187,7 +193,7 @@ fn integrity(settings: &Settings, store: &Store, findings: &mut Vec<Finding>) ->
             "Put the store where files have modes, with `[store] url`, and move the file there.",
         ));
     }
-    Ok(())
+    findings
 }
 
 /// What the head and the logins say by themselves.
@@ -230,12 +236,7 @@ fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
         }
     }
     if status.head.link.on == Some(true) {
-        findings.push(Finding::new(
-            "garmin_link",
-            "Garmin's own link to Strava is on: it copies every activity, whatever is chosen here.",
-            "Switch it off at https://connect.garmin.com/app/settings/accountInformation, under Connected apps, or \
-             leave it on: new activities are then held 30 minutes to let it go first.",
-        ));
+        findings.push(link_is_on());
     }
     let spent =
         status.head.budget.and_then(|view| view.seen_at(now).spent_until(Kind::Read, Purpose::Everyday, now));
@@ -257,9 +258,31 @@ fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
     }
 }
 
+fn link_is_on() -> Finding {
+    Finding::new(
+        "garmin_link",
+        "Garmin's own link to Strava is on: it copies every activity, whatever is chosen here.",
+        "Switch it off at https://connect.garmin.com/app/settings/accountInformation, under Connected apps, or \
+         leave it on: new activities are then held 30 minutes to let it go first.",
+    )
+}
+
 // -------------------------------------------------------------------------------------- services
 
-/// One request to each service that is signed in to.
+/// A service, a login or an application may be well again by now; the next tick sees.
+async fn end_pauses(app: &App, status: &Status) -> Result<(), CommandError> {
+    let is_ended = |pause: Option<&Pause>| pause.is_some_and(|pause| pause.cause != PauseCause::Limit);
+    if ![Service::Garmin, Service::Strava].into_iter().any(|service| is_ended(status.head.pause(service))) {
+        return app.clear_budget_pauses().await;
+    }
+    match app.under_lease(async |fence| app.clear_pauses(fence).await).await {
+        // Whoever is at work sees for itself.
+        Err(error) if error.kind() == crate::error::Kind::Busy => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// One request to each service that is signed in to, and a look for *Garmin's own link* where none was taken yet.
 async fn ask(app: &App, status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
     if status.garmin.is_some() && !is_limited(app, status, Service::Garmin, now, findings) {
         let newest = Page { start: 0, limit: 1, from: None, to: None };
@@ -270,7 +293,11 @@ async fn ask(app: &App, status: &Status, now: Timestamp, findings: &mut Vec<Find
     if status.strava.is_some() && !is_limited(app, status, Service::Strava, now, findings) {
         let before = app.clock.now();
         let answer = app.strava.athlete().await;
+        let is_well = answer.is_ok();
         heard(Service::Strava, before, answer, findings);
+        if is_well && status.head.link.on.is_none() && app.garmins_own_link().await.unwrap_or(false) {
+            findings.push(link_is_on());
+        }
     }
 }
 
@@ -321,4 +348,38 @@ fn sentence(text: &str) -> String {
     let text: String =
         chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default();
     if text.ends_with(['.', '`']) { text } else { format!("{text}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_somebody_else_are_found_with_both_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::defaults(folder.path());
+        let StoreUrl::Sqlite(store) = &settings.store else { panic!("a desk's store is a file") };
+        std::fs::create_dir_all(store.parent().unwrap()).unwrap();
+        std::fs::write(store, "").unwrap();
+        let uid = store.metadata().unwrap().uid();
+        let owners = |uid: u32| {
+            let mut findings = Vec::new();
+            files(&settings, uid, &mut findings);
+            findings.retain(|finding| finding.kind == "file_owner");
+            findings
+        };
+        assert_eq!(owners(uid), []);
+        let found = owners(uid + 1);
+        assert!(found[0].message.contains(&format!("belongs to user {uid}, and this is user {}", uid + 1)));
+        assert!(found[0].help.contains(&format!("chown {}", uid + 1)), "{found:?}");
+    }
+
+    #[test]
+    fn a_file_system_without_modes_is_a_finding_and_nothing_more() {
+        let settings = Settings::defaults(Path::new("/x"));
+        assert_eq!(told_of_store(&settings, None, true), []);
+        let found = told_of_store(&settings, None, false);
+        assert_eq!((found.len(), found[0].kind), (1, "file_mode"));
+        assert!(found[0].help.contains("`[store] url`"), "{found:?}");
+    }
 }

@@ -10,7 +10,7 @@ use fitferry_sandbox::{Fault, Options, Route, What, When, garmin, strava};
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::home::{Home, add_run, world};
+use crate::home::{Home, add_run, list, world};
 
 /// The kinds of all findings, in order; the exit code goes with them.
 fn kinds(home: &Home) -> Vec<String> {
@@ -142,6 +142,36 @@ fn garmins_own_link_is_found() {
     home.run(&["sync", "--json"]);
     assert_eq!(home.run(&["status", "--json"]).json()["garmin_link"], true);
     assert_eq!(kinds(&home), ["garmin_link"]);
+}
+
+#[test]
+fn garmins_own_link_is_looked_for_before_a_first_tick_has() {
+    let mut world = world();
+    world.garmin_link = Some(SignedDuration::from_secs(1));
+    add_run(&mut world, "Morning Run", 1.0);
+    let home = Home::signed_in(world, Options::default());
+    assert_eq!(kinds(&home), ["garmin_link"]);
+    assert_eq!(home.run(&["status", "--json"]).json()["garmin_link"], Value::Null, "the first tick keeps it");
+}
+
+#[test]
+fn what_has_been_put_right_is_not_waited_for_any_more() {
+    let mut world = world();
+    add_run(&mut world, "Morning Run", 1.0);
+    let mut home = Home::signed_in(world, Options::default());
+    // An inactive application is left alone for a day.
+    home.set("FITFERRY_TIMING__RETRY_BASE", "2m");
+    let active = |home: &Home, active: bool| {
+        home.world().strava.apps.values_mut().for_each(|app| app.active = active);
+    };
+    active(&home, false);
+    assert_eq!(home.sync(4)["error"]["kind"], "app_inactive");
+    active(&home, true);
+    assert_eq!(home.sync(4)["error"]["kind"], "app_inactive", "it is not asked");
+    let none: [&str; 0] = [];
+    assert_eq!(kinds(&home), none);
+    let ticks = home.sync_until_settled();
+    assert_eq!(ticks.iter().map(|tick| list(tick, "published").len()).sum::<usize>(), 1);
 }
 
 #[test]

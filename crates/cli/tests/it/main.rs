@@ -21,6 +21,7 @@ mod login_in_browser;
 mod logout;
 mod moved;
 mod secrets;
+mod sign_in_host;
 mod terminal;
 mod turns;
 mod vault;
