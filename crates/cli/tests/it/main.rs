@@ -16,6 +16,7 @@ mod init;
 mod kill;
 mod login;
 mod login_at_terminal;
+mod login_ends;
 mod login_garmin;
 mod login_in_browser;
 mod logout;
