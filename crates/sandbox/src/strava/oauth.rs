@@ -152,6 +152,13 @@ impl Strava {
         self.oauth.grants.remove(&(app, athlete));
     }
 
+    /// All access tokens of a grant are at their end, as they are after six hours; the refresh token lives on.
+    pub fn end_access_tokens(&mut self, app: u64, athlete: u64) {
+        if let Some(grant) = self.oauth.grants.get_mut(&(app, athlete)) {
+            grant.access.clear();
+        }
+    }
+
     pub fn grant(&self, app: u64, athlete: u64) -> Option<&Grant> {
         self.oauth.grants.get(&(app, athlete))
     }
