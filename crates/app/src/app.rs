@@ -6,9 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use fitferry_core::engine::{self, Observer, Run, Settings as EngineSettings, Since, report::Report};
+use fitferry_core::budget::{Purpose, View};
+use fitferry_core::engine::backfill::{self, Backfill, Span};
+use fitferry_core::engine::survey::{Survey, survey};
+use fitferry_core::engine::{
+    self, Observer, Progress, Run, Settings as EngineSettings, Since, report::Report,
+};
 use fitferry_core::moment::later;
-use fitferry_core::ports::{Clock as _, Fence, Meter, PortError, Ports};
+use fitferry_core::ports::{Clock as _, Destination as _, Fence, Meter, PortError, Ports};
 use fitferry_garmin::sso::{self, Means, SsoError, SsoHost, Ticket};
 use fitferry_garmin::{GarminClient, Recent};
 use fitferry_strava::{Connection, StravaClient};
@@ -71,7 +76,7 @@ impl App {
             connection.clone(),
             store.vault.clone(),
             store.lease.clone(),
-            fitferry_core::budget::Purpose::Everyday,
+            Purpose::Everyday,
         );
         Ok(App { settings, store, clock, meter, connection, garmin, strava, http })
     }
@@ -98,6 +103,37 @@ impl App {
         #[cfg(feature = "desk")]
         self.store.beat(self.clock.now());
         report
+    }
+
+    /// Strava, for the history: the everyday tick's reserve of requests stays (rule *Budget*).
+    fn history(&self) -> StravaClient {
+        StravaClient::new(
+            self.connection.clone(),
+            self.store.vault.clone(),
+            self.store.lease.clone(),
+            Purpose::Backfill,
+        )
+    }
+
+    /// The history, and the everyday tick with it, until it has gone or a signal comes.
+    pub async fn backfill(&self, span: Span, observer: &dyn Observer) -> backfill::End {
+        let destination = self.history();
+        let told = Backfill { destination: &destination, span, every: self.settings.every };
+        let beats = Beats { app: self, observer };
+        backfill::backfill(self.ports(), &told, &self.engine_settings(), self.run(&beats)).await
+    }
+
+    /// What a backfill would do: no write, but the requests that only read.
+    pub async fn survey(&self, span: Span, observer: &dyn Observer) -> Result<Survey, CommandError> {
+        let destination = self.history();
+        let settings = self.engine_settings();
+        let survey = survey(self.ports(), &settings, span, self.run(observer), Some(&destination)).await;
+        Ok(survey.map_err(|trouble| CommandError::from(&trouble))?)
+    }
+
+    /// The account of requests of the Strava app that is signed in.
+    pub async fn budget(&self) -> Result<Option<View>, CommandError> {
+        Ok(self.strava.budget(self.clock.now()).await?)
     }
 
     pub async fn preview(&self, observer: &dyn Observer) -> Report {
@@ -142,6 +178,22 @@ impl App {
             hold: self.settings.hold,
             timing: self.settings.timing.clone(),
         }
+    }
+}
+
+/// Keeps the heartbeat of a run of many ticks.
+struct Beats<'a> {
+    app: &'a App,
+    observer: &'a dyn Observer,
+}
+
+impl Observer for Beats<'_> {
+    fn hears(&self, event: Progress<'_>) {
+        #[cfg(feature = "desk")]
+        if matches!(event, Progress::TickOver(_)) {
+            self.app.store.beat(self.app.clock.now());
+        }
+        self.observer.hears(event);
     }
 }
 

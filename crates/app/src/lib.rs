@@ -18,5 +18,6 @@ pub mod http;
 pub mod outcome;
 pub mod status;
 pub mod store;
+pub mod total;
 
 pub use app::App;

@@ -76,6 +76,7 @@ pub enum Command {
     Logout(LogoutArgs),
     Sync(SyncArgs),
     Watch(WatchArgs),
+    Backfill(BackfillArgs),
     Status(StatusArgs),
     Activities(ActivitiesArgs),
     Show(ShowArgs),
@@ -328,6 +329,32 @@ pub struct WatchArgs {
     /// How often [default: `[sync] every`, 60s]
     #[arg(long, value_name = "DURATION", value_parser = every)]
     pub every: Option<SignedDuration>,
+}
+
+/// Carry the history over, as fast as Strava's limits allow
+///
+/// Oldest first, and the everyday sync goes on meanwhile. Strava takes about
+/// 1,950 a day: it waits at the limits by itself, and may be stopped at any
+/// moment; run it again, and it goes on where it was.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  fitferry backfill --since 2016-01-01 --dry-run      how many, and how long
+  fitferry backfill --since 2016-01-01
+  fitferry backfill --since 2024-01-01 --until 2024-12-31"
+)]
+pub struct BackfillArgs {
+    /// From this day on; stands above the configured start date
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub since: Date,
+    /// Up to this day [default: today]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub until: Option<Date>,
+    /// Show how many would go and how long it would take, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Show logins, counts and what is due, without a request

@@ -144,6 +144,34 @@ impl Say {
         Some(bar)
     }
 
+    /// A bar for long work that says how far it is, shown at once. `None` where nobody looks on. The caller ends it.
+    pub fn bar(&self) -> Option<ProgressBar> {
+        if self.quiet || !io::stderr().is_terminal() {
+            return None;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {prefix}{wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        if let Ok(mut spinner) = self.spinner.lock() {
+            *spinner = Some(bar.clone());
+        }
+        Some(bar)
+    }
+
+    /// Gives a bar its length, once that is known.
+    pub fn measure(bar: &ProgressBar, length: u64) {
+        if bar.length() == Some(length) {
+            return;
+        }
+        bar.set_length(length);
+        let template = "{spinner:.cyan} {bar:24.cyan} {human_pos}/{human_len} {wide_msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+    }
+
     fn write(&self, text: &str) {
         let text = format!("{text}\n");
         let spinner = self.spinner.lock().ok().and_then(|spinner| spinner.clone());
@@ -152,6 +180,11 @@ impl Say {
             None => write_err(&text),
         }
     }
+}
+
+/// A count with its thousands apart.
+pub fn thousands(count: u64) -> String {
+    indicatif::HumanCount(count).to_string()
 }
 
 fn write_err(text: &str) {

@@ -267,7 +267,7 @@ fn since(moment: Timestamp, now: Timestamp) -> String {
 }
 
 /// To the minute, in UTC.
-fn minute(moment: Timestamp) -> String {
+pub fn minute(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%MZ").to_string()
 }
 

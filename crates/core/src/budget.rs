@@ -22,9 +22,25 @@ pub enum Purpose {
     Backfill,
 }
 
+impl Purpose {
+    /// What this purpose leaves to the other one, in a quarter of an hour and in a day.
+    fn reserve(self) -> (u32, u32) {
+        match self {
+            Purpose::Everyday => (0, 0),
+            Purpose::Backfill => (RESERVE_15MIN, RESERVE_DAY),
+        }
+    }
+}
+
 /// What a backfill leaves for the everyday tick.
 const RESERVE_15MIN: u32 = 5;
 const RESERVE_DAY: u32 = 25;
+/// What one look over a slice takes: a full page, and the one that shows the end.
+const LOOK_REQUESTS: u32 = 2;
+/// One page of 200 shows all of a slice, with a few that began just before it.
+const SLICE_MAX: u32 = 195;
+/// No slice is begun for less, where waiting brings more.
+const SLICE_MIN: u32 = 10;
 
 /// Why, and until when, a request may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +82,13 @@ pub struct Gauge {
     pub limit: u32,
 }
 
+impl Gauge {
+    /// What may still be used, but for a reserve.
+    fn free(self, reserve: u32) -> u32 {
+        self.limit.saturating_sub(self.used.saturating_add(reserve))
+    }
+}
+
 /// The account as people see it, with windows that have ended shown as empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -94,17 +117,88 @@ impl View {
 
     /// Until when one more request would be answered 429, as far as the account knows; `None`: it may be made.
     pub fn spent_until(&self, kind: Kind, purpose: Purpose, now: Timestamp) -> Option<Timestamp> {
-        let (reserve_15min, reserve_day) = match purpose {
-            Purpose::Everyday => (0, 0),
-            Purpose::Backfill => (RESERVE_15MIN, RESERVE_DAY),
-        };
-        let spent = |gauge: Gauge, reserve: u32| gauge.used.saturating_add(reserve) >= gauge.limit;
+        let (reserve_15min, reserve_day) = purpose.reserve();
+        let spent = |gauge: Gauge, reserve: u32| gauge.free(reserve) == 0;
         let reads = kind == Kind::Read;
         if spent(self.overall_day, reserve_day) || reads && spent(self.read_day, reserve_day) {
             return Some(next_day(now));
         }
         (spent(self.overall_15min, reserve_15min) || reads && spent(self.read_15min, reserve_15min))
             .then(|| next_quarter(now))
+    }
+}
+
+impl View {
+    /// How many uploads may be made now.
+    pub fn uploads(&self, purpose: Purpose, now: Timestamp) -> u32 {
+        let view = self.seen_at(now);
+        let (reserve_15min, reserve_day) = purpose.reserve();
+        view.overall_15min.free(reserve_15min).min(view.overall_day.free(reserve_day))
+    }
+
+    /// How many uploads of a history the windows hold now, beside the look that comes first; or when they hold
+    /// more.
+    pub fn slice(&self, now: Timestamp) -> Result<u32, Timestamp> {
+        let view = self.seen_at(now);
+        let (day, quarter) = view.slice_by_window();
+        let (whole_day, whole_quarter) = view.unused().slice_by_window();
+        if day < SLICE_MIN.min(whole_day).max(1) {
+            return Err(next_day(now));
+        }
+        if quarter < SLICE_MIN.min(whole_quarter).max(1) {
+            return Err(next_quarter(now));
+        }
+        Ok(day.min(quarter))
+    }
+
+    fn slice_by_window(&self) -> (u32, u32) {
+        let (reserve_15min, reserve_day) = Purpose::Backfill.reserve();
+        let slice = |overall: u32, read: u32| {
+            if read < LOOK_REQUESTS { 0 } else { overall.saturating_sub(LOOK_REQUESTS).min(SLICE_MAX) }
+        };
+        (
+            slice(self.overall_day.free(reserve_day), self.read_day.free(reserve_day)),
+            slice(self.overall_15min.free(reserve_15min), self.read_15min.free(reserve_15min)),
+        )
+    }
+
+    /// The same limits, with nothing used.
+    fn unused(&self) -> View {
+        let unused = |gauge: Gauge| Gauge { used: 0, ..gauge };
+        View {
+            at: self.at,
+            overall_15min: unused(self.overall_15min),
+            overall_day: unused(self.overall_day),
+            read_15min: unused(self.read_15min),
+            read_day: unused(self.read_day),
+        }
+    }
+
+    /// When the last of so many uploads of a history will have gone, as far as the windows allow; an upload
+    /// itself taking no time. `None`: the limits leave nothing to a history.
+    pub fn last_upload(&self, uploads: u64, now: Timestamp) -> Option<Timestamp> {
+        /// Longer than any history takes.
+        const WINDOWS_MAX: u32 = 1_000_000;
+        let (mut view, mut now, mut left) = (*self, now, uploads);
+        for _ in 0..WINDOWS_MAX {
+            if left == 0 {
+                return Some(now);
+            }
+            match view.slice(now) {
+                Ok(slice) => {
+                    let sent = left.min(u64::from(slice));
+                    left -= sent;
+                    view = view.seen_at(now);
+                    let spent = u32::try_from(sent).unwrap_or(SLICE_MAX) + LOOK_REQUESTS;
+                    view.overall_15min.used = view.overall_15min.used.saturating_add(spent);
+                    view.overall_day.used = view.overall_day.used.saturating_add(spent);
+                    view.read_15min.used = view.read_15min.used.saturating_add(LOOK_REQUESTS);
+                    view.read_day.used = view.read_day.used.saturating_add(LOOK_REQUESTS);
+                }
+                Err(until) => now = until,
+            }
+        }
+        None
     }
 }
 

@@ -231,6 +231,11 @@ impl Window {
         self.after <= other.after && other.before <= self.before
     }
 
+    /// Whether a moment lies within this one.
+    pub fn contains(&self, moment: Timestamp) -> bool {
+        self.after <= moment && moment <= self.before
+    }
+
     /// The older and the newer half; they meet in the middle.
     pub fn halves(&self) -> [Window; 2] {
         let half = self.after.duration_until(self.before) / 2;

@@ -2,6 +2,7 @@
 
 pub mod activities;
 pub mod aws;
+pub mod backfill;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -138,6 +139,7 @@ pub fn needs_settings(command: &Command) -> bool {
         | Command::Logout(_)
         | Command::Sync(_)
         | Command::Watch(_)
+        | Command::Backfill(_)
         | Command::Status(_)
         | Command::Activities(_)
         | Command::Show(_)
@@ -168,6 +170,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<u8, CommandErr
         Command::Logout(args) => logout::run(context, args.service).await,
         Command::Sync(args) => sync::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
+        Command::Backfill(args) => backfill::run(context, args).await,
         Command::Status(_) => status::run(context).await,
         Command::Activities(args) => activities::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,

@@ -67,6 +67,8 @@ impl Observer for Narrator {
             Progress::Uploading(row) => format!("uploading {}", name(row)),
             Progress::Settling { left } => format!("waiting for Strava to process {left}"),
             Progress::Settled(row) => format!("{}: {}", name(row), row.state.name()),
+            // A backfill's, which tells of them itself.
+            Progress::History(_) | Progress::TickOver(_) => return,
         };
         tracing::debug!("{text}");
         if let Some(bar) = &self.bar {

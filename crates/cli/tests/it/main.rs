@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "no other crate uses these tests: here `pub` is for the other modules")]
 
 mod away;
+mod backfill;
 mod demo;
 mod doctor;
 #[path = "../../../browser/tests/it/hand.rs"]

@@ -54,6 +54,11 @@ impl Tick<'_> {
             PortError::Busy => return Err(Halt::Busy),
             PortError::Store(error) => return Err(Halt::Store(error.clone())),
         };
+        if let (Some(course), PortError::BudgetFull { until }) = (&mut self.history, &error) {
+            // What is left is the everyday tick's: the history waits, and Strava is not paused.
+            course.spent_until = Some(*until);
+            return Ok(());
+        }
         let pause = self.pause_for(service, &error);
         // A 429 that another run met meanwhile holds as long as it said.
         if self.limit_of(service).is_none_or(|limit| pause.until.is_none_or(|until| until > limit)) {

@@ -1,5 +1,8 @@
 //! Carrying one activity over: download, judge little, write the intent, upload, write the answer.
 
+use futures_util::future::join;
+
+use super::history::fetch_ahead;
 use super::next::window_of;
 use super::{Halt, Progress, Tick};
 use crate::activity::{GarminId, StravaId};
@@ -39,7 +42,12 @@ impl Tick<'_> {
         let Some(view) = self.ports.destination.budget(now).await? else {
             return Ok(false);
         };
-        let Some(until) = view.spent_until(Kind::Upload, Purpose::Everyday, now) else {
+        let purpose = if self.history.is_some() { Purpose::Backfill } else { Purpose::Everyday };
+        let Some(until) = view.spent_until(Kind::Upload, purpose, now) else {
+            // One more behind this one?
+            if let Some(course) = &mut self.history {
+                course.may_fetch_ahead = view.uploads(Purpose::Backfill, now) > 1;
+            }
             return Ok(false);
         };
         self.blame(Service::Strava, PortError::BudgetFull { until }.into())?;
@@ -52,14 +60,20 @@ impl Tick<'_> {
         if let Some((_, original)) = self.in_hand.take_if(|(held, _)| *held == id) {
             return Ok(Some(original));
         }
-        let Some(mut row) = self.row(id) else { return Ok(None) };
-        row.download_begins(self.now());
-        self.keep_quietly(row).await?;
+        let Some(row) = self.row(id) else { return Ok(None) };
+        let mut ahead = self.take_ahead(id);
+        if ahead.is_none() {
+            self.download_begins(row).await?;
+        }
         let mut broken = 0;
         let download = loop {
             let Some(row) = self.row(id) else { return Ok(None) };
             self.run.observer.hears(Progress::Downloading(&row));
-            match self.ports.source.download(id).await {
+            let answer = match ahead.take() {
+                Some(answer) => answer,
+                None => self.ports.source.download(id).await,
+            };
+            match answer {
                 Ok(answer) => match self.well(Service::Garmin, answer) {
                     Download::Broken(_) if broken + 1 < BROKEN_AT_ONCE => broken += 1,
                     download => break download,
@@ -88,6 +102,12 @@ impl Tick<'_> {
         };
         self.settle_row(row, outcome).await?;
         Ok(None)
+    }
+
+    /// Noted before the request leaves.
+    pub(super) async fn download_begins(&mut self, mut row: Row) -> Result<(), Halt> {
+        row.download_begins(self.now());
+        self.keep_quietly(row).await
     }
 
     /// *Judge little*: only the certain is rejected here, and `retry --force` sends even that.
@@ -130,9 +150,13 @@ impl Tick<'_> {
         };
         let intent = row.upload_starts(send_before, now);
         self.settle_row(row, intent).await?;
+        let ahead = self.begin_ahead().await?;
         let Some(mut row) = self.row(upload.id) else { return Ok(()) };
         self.run.observer.hears(Progress::Uploading(&row));
-        let answer = self.ports.destination.upload(&upload).await;
+        let ports = self.ports;
+        let (answer, fetched) =
+            join(ports.destination.upload(&upload), fetch_ahead(ports.source, ahead)).await;
+        self.keep_ahead(fetched);
         let now = self.now();
         self.last_upload = Some(self.ports.clock.monotonic());
         self.rounds = 0;
@@ -140,6 +164,7 @@ impl Tick<'_> {
             Ok(answer) => match self.well(Service::Strava, answer) {
                 Sent::Accepted(upload) => {
                     let outcome = row.accepted(upload, now);
+                    self.settles_with_many(&mut row);
                     self.settle_row(row, outcome).await
                 }
                 Sent::Duplicate { of, text } => self.duplicate(row, of, text).await,

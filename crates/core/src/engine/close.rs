@@ -81,6 +81,7 @@ impl Tick<'_> {
             trouble: self.what_is_wrong(halt),
             would: Vec::new(),
             rows,
+            fence: self.fence,
             head: self.head,
         }
     }

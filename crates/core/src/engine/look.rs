@@ -38,6 +38,9 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub(super) struct Walk {
     seen: BTreeSet<GarminId>,
     pub(super) unknown: Vec<Listed>,
+    /// Those that it knows, where somebody wants them.
+    pub(super) known: Vec<Listed>,
+    keeps_known: bool,
     /// Ids of the newest page of this walk.
     first_page: Vec<GarminId>,
     /// The oldest day seen.
@@ -46,6 +49,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    pub(super) fn that_keeps_known() -> Walk {
+        Walk { keeps_known: true, ..Walk::default() }
+    }
+
     /// The next page, `limit` long, of a span of days.
     pub(super) fn next(&self, limit: u32, from: Option<Date>, to: Option<Date>) -> Page {
         let overlap = if planted::has(Fault::PagesWithoutOverlap) { 0 } else { OVERLAP };
@@ -96,7 +103,7 @@ pub(super) fn fingerprint(page: &[Listed]) -> u64 {
 }
 
 /// How a sweep of one part ended.
-enum Part {
+pub(super) enum Part {
     Complete,
     /// Half of the tick's time is over.
     Cut,
@@ -136,10 +143,14 @@ impl Tick<'_> {
         self.take_lease().await?;
         self.load_open().await?;
         let mut page = newest;
+        let mut leaves_some = false;
         let cut = loop {
             let before = wholly_before(&page, self.since);
             let fresh = walk.fresh(page);
-            let unknown = self.unknown(&fresh).await?;
+            let mut unknown = self.unknown(&fresh).await?;
+            let all = unknown.len();
+            unknown.retain(|listed| !self.leaves_out(listed));
+            leaves_some |= unknown.len() < all;
             let more = !unknown.is_empty();
             walk.unknown.extend(unknown);
             if !more || before {
@@ -166,8 +177,18 @@ impl Tick<'_> {
             self.head.sweep.running = None;
         }
         self.add(walk.unknown).await?;
-        self.head.fingerprint = Some(print);
+        // A fingerprint says that all of the page is in the ledger.
+        if !leaves_some {
+            self.head.fingerprint = Some(print);
+        }
         Ok(())
+    }
+
+    /// Beside a backfill, where the ledger has never been complete: the history is the backfill's to take up, slice
+    /// by slice. Where it was complete, what is unknown is new.
+    fn leaves_out(&self, listed: &Listed) -> bool {
+        self.head.sweep.last_complete.is_none()
+            && self.leaves.is_some_and(|leaves| leaves.contains(listed.day()))
     }
 
     /// The whole look-back, for what synced late and for what was missed.
@@ -175,7 +196,8 @@ impl Tick<'_> {
         let Some(mut running) = due_sweep(&self.head, self.settings, self.since, self.started) else {
             return Ok(());
         };
-        if self.head.paused(Service::Garmin, self.now()).is_some() {
+        let is_the_backfills = self.leaves.is_some() && self.head.sweep.last_complete.is_none();
+        if is_the_backfills || self.head.paused(Service::Garmin, self.now()).is_some() {
             return Ok(());
         }
         self.load_open().await?;
@@ -206,7 +228,7 @@ impl Tick<'_> {
         Ok(())
     }
 
-    async fn walk_part(&mut self, walk: &mut Walk, running: &Running) -> Result<Part, Halt> {
+    pub(super) async fn walk_part(&mut self, walk: &mut Walk, running: &Running) -> Result<Part, Halt> {
         let from = first_day_of(running);
         let cut = loop {
             let Some(page) = self.page(walk.next(SWEEP_PAGE, from, running.reached)).await? else {
@@ -219,6 +241,10 @@ impl Tick<'_> {
                 break false;
             }
             let unknown = self.unknown(&fresh).await?;
+            if walk.keeps_known {
+                let unknown: BTreeSet<GarminId> = unknown.iter().map(|listed| listed.id).collect();
+                walk.known.extend(fresh.into_iter().filter(|listed| !unknown.contains(&listed.id)));
+            }
             walk.unknown.extend(unknown);
             self.run.observer.hears(Progress::Listing { seen: walk.seen() });
             if self.half_time_is_over() {
@@ -276,18 +302,24 @@ impl Tick<'_> {
         }
         let now = self.now();
         unknown.sort_by_key(|listed| (listed.start.unwrap_or(Timestamp::MAX), listed.id));
-        let rows: Vec<Row> = unknown
-            .into_iter()
-            .map(|listed| {
-                let state = match self.settings.rules.decide(&listed, self.since) {
-                    Decision::Wanted => State::Wanted,
-                    Decision::Skipped { reason, detail } => State::Skipped { reason, detail },
-                };
-                let mut row = Row::seen(listed, state, now);
-                self.hold(&mut row);
-                row
-            })
-            .collect();
+        let rows = unknown.into_iter().map(|listed| self.first_sight(listed, now)).collect();
+        self.add_rows(rows).await
+    }
+
+    /// What becomes of an activity that is seen for the first time.
+    pub(super) fn first_sight(&self, listed: Listed, now: Timestamp) -> Row {
+        let state = match self.settings.rules.decide(&listed, self.since) {
+            Decision::Wanted => State::Wanted,
+            Decision::Skipped { reason, detail } => State::Skipped { reason, detail },
+        };
+        let mut row = Row::seen(listed, state, now);
+        self.hold(&mut row);
+        row
+    }
+
+    /// Puts rows that are new, in this order.
+    pub(super) async fn add_rows(&mut self, rows: Vec<Row>) -> Result<(), Halt> {
+        let now = self.now();
         self.touch().await?;
         let fence = self.take_lease().await?;
         let added: BTreeSet<GarminId> = self.ports.ledger.add(&rows, fence).await?.into_iter().collect();

@@ -5,14 +5,17 @@
 //! *Far enough back* in `look`, *Fresh eyes* in `next`, *Intent* and *Judge little* in `carry`, *Doubt*
 //! in `settle` and `ledger`, *Blame* and *Time* in `blame`.
 
+pub mod backfill;
 mod blame;
 mod carry;
 mod close;
+mod history;
 mod look;
 pub mod next;
 pub mod preview;
 pub mod report;
 mod settle;
+pub mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::activity::GarminId;
 use crate::head::{Head, PauseCause};
-use crate::ledger::{Row, State};
+use crate::ledger::{Row, State, StateName};
 use crate::moment::later;
 use crate::planted::{self, Fault};
 use crate::ports::{
@@ -31,7 +34,8 @@ use crate::ports::{
 };
 use crate::rules::Rules;
 use crate::timing::Timing;
-use next::{Eyes, Facts, Step, next_step};
+use history::Course;
+use next::{Eyes, Facts, Leaves, Step, next_step};
 use report::{Note, Report};
 
 /// `[sync] since`.
@@ -80,12 +84,20 @@ pub trait Observer: Send + Sync {
 /// What a tick is about to do.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    Listing { seen: usize },
+    Listing {
+        seen: usize,
+    },
     Looking,
     Downloading(&'a Row),
     Uploading(&'a Row),
-    Settling { left: usize },
+    Settling {
+        left: usize,
+    },
     Settled(&'a Row),
+    /// Of a backfill: how it stands.
+    History(&'a backfill::Standing),
+    /// Of a backfill: one of its turns, or an everyday tick beside them, is over.
+    TickOver(&'a Report),
 }
 
 /// An observer that hears nothing.
@@ -176,6 +188,10 @@ struct Tick<'a> {
     garmin_skew: SignedDuration,
     strava_skew: SignedDuration,
     since: Option<Date>,
+    /// A turn of a backfill, which carries this and nothing else.
+    history: Option<Course>,
+    /// An everyday tick beside a backfill, which leaves this to it.
+    leaves: Option<Leaves>,
 }
 
 /// Does one tick and tells what it did. Everything that can go wrong is in the report.
@@ -217,6 +233,8 @@ impl<'a> Tick<'a> {
             garmin_skew: SignedDuration::ZERO,
             strava_skew: SignedDuration::ZERO,
             since: None,
+            history: None,
+            leaves: None,
         }
     }
 
@@ -229,11 +247,7 @@ impl<'a> Tick<'a> {
     }
 
     async fn work(&mut self) -> Result<(), Halt> {
-        self.read_head().await?;
-        if self.is_another_key() {
-            self.take_lease().await?;
-            self.head.set_pause(Service::Garmin, None);
-        }
+        self.begin().await?;
         if self.head.next_due.is_none_or(|due| due <= self.started) {
             // The lease comes before the look where something is due.
             self.take_lease().await?;
@@ -264,6 +278,16 @@ impl<'a> Tick<'a> {
         Ok(())
     }
 
+    /// Reads the head. Another key than the one that was refused is worth a try.
+    async fn begin(&mut self) -> Result<(), Halt> {
+        self.read_head().await?;
+        if self.is_another_key() {
+            self.take_lease().await?;
+            self.head.set_pause(Service::Garmin, None);
+        }
+        Ok(())
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts {
             now: self.now(),
@@ -278,6 +302,8 @@ impl<'a> Tick<'a> {
             last_upload: self.last_upload,
             rounds: self.rounds,
             timing: &self.settings.timing,
+            slice: self.history.as_ref().map(|course| &course.slice),
+            leaves: self.leaves,
         }
     }
 
@@ -447,12 +473,17 @@ impl<'a> Tick<'a> {
 
     /// Makes a row durable; what changed in it is no change to anyone outside.
     async fn keep_quietly(&mut self, row: Row) -> Result<(), Halt> {
+        let from = self.open.get(&row.id()).map(|old| old.state.name());
+        self.put(row, from).await
+    }
+
+    /// `from`: the state that the ledger has it in.
+    async fn put(&mut self, row: Row, from: Option<StateName>) -> Result<(), Halt> {
         let fence = self.take_lease().await?;
         self.touch().await?;
         let id = row.id();
         let expected = self.versions.get(&id).copied().unwrap_or(Version::ABSENT);
         let version = self.ports.ledger.put(&row, expected, fence).await?;
-        let from = self.open.get(&id).map(|old| old.state.name());
         self.head.counts.moved(from, row.state.name());
         self.versions.insert(id, version);
         if let Some(changed) = self.changed.get_mut(&id) {

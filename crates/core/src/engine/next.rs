@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::activity::{Found, GarminId, StravaId};
 use crate::head::Head;
-use crate::ledger::{Row, State};
+use crate::ledger::{Cause, Row, State};
 use crate::moment::{earlier, later};
 use crate::ports::{Service, Window};
 use crate::timing::Timing;
@@ -88,6 +89,32 @@ pub struct Facts<'a> {
     /// How many rounds of confirmation this tick has made.
     pub rounds: usize,
     pub timing: &'a Timing,
+    /// A backfill's turn does nothing but this.
+    pub slice: Option<&'a Slice>,
+    /// What an everyday tick beside a backfill leaves to it.
+    pub leaves: Option<Leaves>,
+}
+
+/// What a backfill has in hand: no more than the windows of the budget hold.
+#[derive(Clone, Debug, Default)]
+pub struct Slice {
+    /// To be sent; some may wait for something.
+    pub wanted: BTreeSet<GarminId>,
+    /// Sent, and shown by no look yet: the next slice's look covers them as well.
+    pub sent: BTreeSet<GarminId>,
+}
+
+/// The days that a backfill has not carried yet. Beside it, an everyday tick takes up nothing of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaves {
+    pub from: Date,
+    pub to: Date,
+}
+
+impl Leaves {
+    pub fn contains(&self, day: Option<Date>) -> bool {
+        day.is_some_and(|day| self.from <= day && day <= self.to)
+    }
 }
 
 /// Two days on either side of an activity (*Fresh eyes*).
@@ -100,6 +127,8 @@ const GAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 const WINDOW_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
 /// How far back the look for Garmin's own link goes.
 const LINK_LOOK: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// The look of a slice is one window, unless that grows longer than this.
+const SLICE_WINDOW_MAX: SignedDuration = SignedDuration::from_hours(1_000 * 24);
 /// A window never begins later than this before the service's now.
 const LATEST_BEGIN: SignedDuration = SignedDuration::from_hours(24);
 
@@ -114,8 +143,15 @@ pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
         return Some(Step::LookForLink(link_window(facts.strava_now)));
     }
     let garmin_paused = facts.head.paused(Service::Garmin, facts.now).is_some();
+    if let Some(slice) = facts.slice {
+        let row = in_turn(facts, slice).into_iter().next().filter(|_| !garmin_paused)?;
+        return Some(match unseen(facts, row) {
+            Some(window) => Step::Find(slice_window(facts, slice, window)),
+            None => Step::Carry(row.id()),
+        });
+    }
     let mut wanted: Vec<&Row> = due(facts).filter(|row| row.state == State::Wanted).collect();
-    wanted.sort_by_key(|row| (row.turn(), row.start().unwrap_or(Timestamp::MAX), row.id()));
+    wanted.sort_by_key(|row| order(row));
     let next = wanted.first().copied().filter(|_| !garmin_paused);
     if let Some(window) = next_look(facts, next) {
         return Some(Step::Find(window));
@@ -128,7 +164,56 @@ pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
 
 /// Rows that may be touched now and that this tick has not finished with.
 fn due<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Row> {
-    facts.open.values().filter(|row| row.is_due(facts.now) && !facts.done.contains(&row.id()))
+    let is_left = |row: &Row| {
+        row.state == State::Wanted && facts.leaves.is_some_and(|leaves| leaves.contains(row.day()))
+    };
+    let is_due = move |row: &&Row| row.is_due(facts.now) && !facts.done.contains(&row.id()) && !is_left(row);
+    facts.open.values().filter(is_due)
+}
+
+/// The oldest goes first; what a service fails at time and again goes last.
+fn order(row: &Row) -> (u32, Timestamp, GarminId) {
+    (row.turn(), row.start().unwrap_or(Timestamp::MAX), row.id())
+}
+
+/// What a backfill may send now, in its order. What waits for the backfill itself does not wait in its turn.
+pub fn in_turn<'a>(facts: &'a Facts<'_>, slice: &Slice) -> Vec<&'a Row> {
+    let mut rows: Vec<&Row> = slice
+        .wanted
+        .iter()
+        .filter_map(|id| facts.open.get(id))
+        .filter(|row| row.state == State::Wanted && !facts.done.contains(&row.id()))
+        .filter(|row| row.is_due(facts.now) || row.cause == Some(Cause::Budget))
+        .collect();
+    rows.sort_by_key(|row| order(row));
+    rows
+}
+
+/// One window for a whole slice: for what is about to go (*Fresh eyes*) and for what went with the last one, so
+/// that one look serves both.
+fn slice_window(facts: &Facts<'_>, slice: &Slice, own: Window) -> Window {
+    let hull = |window: Window, other: Window| Window {
+        after: window.after.min(other.after),
+        before: window.before.max(other.before),
+    };
+    let fits = |window: &Window| window.after.duration_until(window.before) <= SLICE_WINDOW_MAX;
+    let mut whole = own;
+    let with_start = |row: &&&Row| row.start().is_some();
+    for row in in_turn(facts, slice).iter().filter(with_start) {
+        if let Some(window) = window_of(row, facts.strava_now) {
+            whole = Some(hull(whole, window)).filter(fits).unwrap_or(whole);
+        }
+    }
+    let sent = sent_window(facts.open, slice);
+    sent.map(|sent| hull(whole, sent)).filter(fits).unwrap_or(whole)
+}
+
+/// The span in which everything began that was sent and that no look has shown yet.
+pub fn sent_window(open: &BTreeMap<GarminId, Row>, slice: &Slice) -> Option<Window> {
+    let starts: Vec<Timestamp> =
+        slice.sent.iter().filter_map(|id| open.get(id)).filter_map(Row::start).collect();
+    let (first, last) = (starts.iter().min()?, starts.iter().max()?);
+    Some(Window { after: earlier(*first, HOUR), before: later(*last, HOUR) })
 }
 
 /// Confirmation looks are few: at fixed moments after the last upload of this tick, or once at once for
@@ -306,6 +391,8 @@ mod tests {
                 last_upload: self.last_upload.map(Duration::from_secs),
                 rounds: self.rounds,
                 timing: &timing,
+                slice: None,
+                leaves: None,
             });
         }
 

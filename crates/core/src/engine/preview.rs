@@ -54,6 +54,7 @@ pub async fn preview(ports: Ports<'_>, settings: &Settings, run: Run<'_>) -> Rep
         notes: Vec::new(),
         trouble,
         would: preview.would,
+        fence: None,
         head: preview.head,
     }
 }
@@ -75,7 +76,7 @@ struct Preview<'a> {
     would: Vec<Would>,
 }
 
-fn port(failure: Failure) -> Trouble {
+pub(super) fn port(failure: Failure) -> Trouble {
     match failure.error {
         PortError::Busy => Trouble::Busy,
         error => Trouble::Port(error),

@@ -9,7 +9,7 @@ use crate::activity::GarminId;
 use crate::budget::View;
 use crate::head::Head;
 use crate::ledger::{Cause, Row, Shown, State};
-use crate::ports::{PortError, Requests, Service};
+use crate::ports::{Fence, PortError, Requests, Service};
 
 /// Everything that `sync` tells.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// Why the tick could not do all that there was to do.
     pub trouble: Option<Trouble>,
+    /// The lease that it worked under.
+    pub fence: Option<Fence>,
     pub head: Head,
 }
 

@@ -248,6 +248,8 @@ pub enum Event {
     },
     UserSkips,
     UserRetries,
+    /// A backfill, which goes further back or by other rules than those that skipped it.
+    HistoryWants,
 }
 
 /// An event that does not fit the state; nothing changes.
@@ -264,7 +266,8 @@ impl State {
         use {Event as E, State as S};
         let reject = |reason, detail: String| S::Rejected { reason, detail: Some(detail) };
         Ok(match (self, event) {
-            // Final is final, until the user's word.
+            // Final is final, until the user's word, and what the user skipped is.
+            (S::Skipped { reason, .. }, E::HistoryWants) if *reason != SkipReason::ByHand => S::Wanted,
             (S::Rejected { .. } | S::Skipped { .. }, E::UserRetries) => S::Wanted,
             (S::Rejected { .. } | S::Skipped { .. }, E::UserSkips) => {
                 S::Skipped { reason: SkipReason::ByHand, detail: None }

@@ -232,11 +232,40 @@ impl Row {
         self.wait(until, Cause::Hold);
     }
 
+    /// Kept for a backfill, which has it in hand: the everyday tick takes it only if the backfill does not.
+    pub fn hold_for_history(&mut self, until: Timestamp) {
+        self.wait(until, Cause::Budget);
+    }
+
+    /// The next look of a backfill shows many uploads at once: until then nobody asks for this one.
+    pub fn settles_with_many(&mut self, until: Timestamp) {
+        if matches!(self.state, State::Submitted { .. }) {
+            self.wait(until, Cause::Processing);
+        }
+    }
+
+    /// No look of a backfill will show it any more: the next tick asks.
+    pub fn settles_alone(&mut self) {
+        if matches!(self.state, State::Submitted { .. }) {
+            self.not_before = None;
+        }
+    }
+
+    /// A backfill wants what was skipped by a rule or a date.
+    pub fn history_wants(&mut self, now: Timestamp) -> Result<(), Refused> {
+        self.on(Event::HistoryWants, now, "wanted by a backfill")
+    }
+
     // ------------------------------------------------------------------------- download (*Blame*)
 
     /// Noted before the request: a file that kills us must not stop the others.
     pub fn download_begins(&mut self, now: Timestamp) {
         self.download_begun = Some(now);
+    }
+
+    /// The file is in memory and its turn has not come: nothing is being downloaded.
+    pub fn download_set_aside(&mut self) {
+        self.download_begun = None;
     }
 
     /// The download ended without an answer about this activity: the service's trouble, no attempt used.

@@ -2,7 +2,9 @@
 
 use expect_test::expect;
 use fitferry_core::activity::{StravaId, UploadId};
-use fitferry_core::ledger::{DuplicateClaim, Event, How, Refused, RejectReason, Row, SkipReason, State};
+use fitferry_core::ledger::{
+    DuplicateClaim, Event, How, Refused, RejectReason, Row, SkipReason, State, StateName,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -42,6 +44,7 @@ fn what_every_state_makes_of_every_event() {
         GarminError        garmin_error      .                 .                 .                 .                 .
         UserSkips          skipped by_hand   .                 .                 .                 skipped by_hand   skipped by_hand
         UserRetries        wanted            .                 .                 .                 wanted            wanted
+        HistoryWants       .                 .                 .                 .                 wanted            .
     "#]].assert_eq(&table);
 }
 
@@ -64,8 +67,11 @@ proptest! {
     fn what_is_final_stays_as_it_is_until_the_users_word((mut state, events) in any_path()) {
         for event in events {
             let users_word = matches!(event, Event::UserRetries | Event::UserSkips);
+            // And until a backfill looks at what a rule skipped; what was skipped by hand stays that.
+            let is_by_hand = matches!(state, State::Skipped { reason: SkipReason::ByHand, .. });
+            let history = event == Event::HistoryWants && state.name() == StateName::Skipped && !is_by_hand;
             if let Ok(next) = state.on(event) {
-                prop_assert!(state.is_open() || users_word, "{state:?} became {next:?}");
+                prop_assert!(state.is_open() || users_word || history, "{state:?} became {next:?}");
                 state = next;
             }
         }
@@ -178,6 +184,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("GarminError", Event::DownloadGivenUp { no_file: false, detail: detail() }),
         ("UserSkips", Event::UserSkips),
         ("UserRetries", Event::UserRetries),
+        ("HistoryWants", Event::HistoryWants),
     ]
 }
 

@@ -1,0 +1,178 @@
+//! What lies before a backfill: Garmin's list read through, and how much of it is wanted. Writes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use super::backfill::Span;
+use super::history::Cursor;
+use super::look::{SWEEP_PAGE, SWEEP_PAGES_MAX, Walk};
+use super::next::{joined, window_of};
+use super::preview::port;
+use super::report::{Trouble, Would, WouldAction};
+use super::settle::look_over;
+use super::{Progress, Run, Settings, require_logins};
+use crate::activity::{GarminId, Listed};
+use crate::ledger::{Row, SkipReason, State};
+use crate::matching;
+use crate::ports::{Destination, Failure, PortError, Ports, StoreError};
+use crate::rules::Decision;
+
+/// What a backfill would meet.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Activities on Garmin's list.
+    pub listed: u64,
+    /// Not on its way yet, and wanted by the rules.
+    pub wanted: u64,
+    /// Of these, how many Strava has already; only where it was looked.
+    pub there: u64,
+    /// Not wanted by the rules.
+    pub skipped: u64,
+    /// Done with, or on their way: the ledger has them.
+    pub known: u64,
+    /// What would become of each; only where it was looked.
+    pub would: Vec<Would>,
+    /// The windows of the budget did not hold all looks: what Strava has of these is not known.
+    pub unlooked: u64,
+}
+
+/// As many wanted ones are looked for at a time.
+const AT_ONCE: usize = 190;
+
+/// Reads the list over a span of days. `look`: Strava is looked at too, and each activity is told of.
+pub async fn survey(
+    ports: Ports<'_>,
+    settings: &Settings,
+    span: Span,
+    run: Run<'_>,
+    look: Option<&dyn Destination>,
+) -> Result<Survey, Trouble> {
+    require_logins(ports).await.map_err(port)?;
+    let open = ports.ledger.open().await.map_err(store)?;
+    let open = open.into_iter().map(|(row, _)| (row.id(), row.state)).collect();
+    let mut reader =
+        Reader { ports, settings, span, run, open, survey: Survey::default(), unseen: Vec::new() };
+    let mut cursor = Cursor::over(span.from, span.to);
+    while let Some((from, to)) = cursor.window() {
+        let page = |walk: &Walk| walk.next(SWEEP_PAGE, Some(from), Some(to));
+        let mut walk = Walk::default();
+        while walk.pages() < SWEEP_PAGES_MAX {
+            if run.stop.load(Ordering::Relaxed) {
+                return Err(Trouble::Interrupted);
+            }
+            let listed = ports.source.list(page(&walk)).await.map_err(port)?.value;
+            let fresh = walk.fresh(listed);
+            if fresh.is_empty() {
+                break;
+            }
+            reader.read(fresh, look.is_some()).await?;
+            run.observer.hears(Progress::Listing { seen: count(reader.survey.listed) });
+        }
+        cursor.has_read(to, walk.seen());
+        if let Some(destination) = look
+            && (reader.unseen.len() >= AT_ONCE || cursor.window().is_none())
+        {
+            reader.look(destination).await?;
+        }
+    }
+    reader
+        .survey
+        .would
+        .sort_by_key(|would| (would.row.start().unwrap_or(jiff::Timestamp::MAX), would.row.id()));
+    Ok(reader.survey)
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn store(error: StoreError) -> Trouble {
+    Trouble::Port(PortError::Store(error))
+}
+
+struct Reader<'a> {
+    ports: Ports<'a>,
+    settings: &'a Settings,
+    span: Span,
+    run: Run<'a>,
+    open: std::collections::BTreeMap<GarminId, State>,
+    survey: Survey,
+    /// Wanted, and not looked for yet.
+    unseen: Vec<Row>,
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, fresh: Vec<Listed>, tells: bool) -> Result<(), Trouble> {
+        let ids: Vec<GarminId> = fresh.iter().map(|listed| listed.id).collect();
+        let known = self.ports.ledger.known(&ids).await.map_err(store)?;
+        for listed in fresh {
+            if listed.day().is_some_and(|day| day < self.span.from || self.span.to < day) {
+                continue;
+            }
+            self.survey.listed += 1;
+            if known.contains(&listed.id) && !self.may_be_wanted(listed.id).await? {
+                self.survey.known += 1;
+                continue;
+            }
+            let now = self.ports.clock.now();
+            match self.settings.rules.decide(&listed, Some(self.span.from)) {
+                Decision::Wanted => {
+                    self.survey.wanted += 1;
+                    if tells {
+                        self.unseen.push(Row::seen(listed, State::Wanted, now));
+                    }
+                }
+                Decision::Skipped { reason, detail } => {
+                    self.survey.skipped += 1;
+                    if tells {
+                        let row = Row::seen(listed, State::Skipped { reason, detail }, now);
+                        self.survey.would.push(Would { row, action: WouldAction::Skip });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of one that the ledger knows: it is on no way yet, or a rule skipped it that may hold no more.
+    async fn may_be_wanted(&self, id: GarminId) -> Result<bool, Trouble> {
+        let state = match self.open.get(&id) {
+            Some(state) => Some(state.clone()),
+            None => self.ports.ledger.get(id).await.map_err(store)?.map(|(row, _)| row.state),
+        };
+        Ok(match state {
+            Some(State::Wanted) => true,
+            Some(State::Skipped { reason, .. }) => reason != SkipReason::ByHand,
+            _ => false,
+        })
+    }
+
+    /// Looks for the wanted ones that have been read since the last look.
+    async fn look(&mut self, destination: &dyn Destination) -> Result<(), Trouble> {
+        let now = self.ports.clock.now();
+        let rows = std::mem::take(&mut self.unseen);
+        self.run.observer.hears(Progress::Looking);
+        let mut there = BTreeSet::new();
+        for window in joined(rows.iter().filter_map(|row| window_of(row, now)).collect()) {
+            let found = match look_over(destination, window).await {
+                Ok(answer) => answer.value.found,
+                Err(Failure { error: PortError::BudgetFull { .. }, .. }) => {
+                    let is_inside = |row: &&Row| row.start().is_some_and(|start| window.contains(start));
+                    let unlooked = rows.iter().filter(is_inside).count();
+                    self.survey.unlooked += u64::try_from(unlooked).unwrap_or(u64::MAX);
+                    continue;
+                }
+                Err(failure) => return Err(port(failure)),
+            };
+            let is_there = |row: &&Row| found.iter().any(|found| matching::same(row, found).is_some());
+            there.extend(rows.iter().filter(is_there).map(Row::id));
+        }
+        for row in rows {
+            let is_there = there.contains(&row.id());
+            self.survey.there += u64::from(is_there);
+            let action = if is_there { WouldAction::AlreadyThere } else { WouldAction::Upload };
+            self.survey.would.push(Would { row, action });
+        }
+        Ok(())
+    }
+}
