@@ -128,7 +128,7 @@ impl App {
         let destination = self.history();
         let settings = self.engine_settings();
         let survey = survey(self.ports(), &settings, span, self.run(observer), Some(&destination)).await;
-        Ok(survey.map_err(|trouble| CommandError::from(&trouble))?)
+        survey.map_err(|trouble| CommandError::from(&trouble))
     }
 
     /// The account of requests of the Strava app that is signed in.

@@ -410,6 +410,8 @@ impl Scene {
             link_look_due: self.link_look_due,
             last_upload: self.last_upload,
             rounds: self.rounds,
+            slice: None,
+            leaves: None,
             timing: &self.timing,
         }
     }
