@@ -62,7 +62,8 @@ impl Line {
     /// Waits for its turn, then for the answer.
     pub async fn run(&self, errand: Errand) -> Reply {
         let (answer, reply) = oneshot::channel();
-        self.0.send((errand, answer)).ok().expect("the line is there as long as somebody holds it");
+        let is_in_line = self.0.send((errand, answer)).is_ok();
+        assert!(is_in_line, "the line is there as long as somebody holds it");
         reply.await.expect("the line answers everybody who waits")
     }
 }
