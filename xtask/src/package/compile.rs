@@ -120,8 +120,19 @@ pub(crate) fn fitferry(workspace: &Path) -> Result<PathBuf, Refusal> {
 
 fn cargo(workspace: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (key, _) in std::env::vars_os().filter(|(key, _)| is_about_us(&key.to_string_lossy())) {
+        command.env_remove(key);
+    }
     command.current_dir(workspace);
     command
+}
+
+/// What `cargo run` tells xtask of itself. Build scripts, `ring`'s among them, run anew where it differs, and everything
+/// that rests on them is built anew: in turn for xtask, by a cargo that knows nothing of it, and for what is packaged.
+fn is_about_us(key: &str) -> bool {
+    const BEGINS: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+    const IS: [&str; 3] = ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    IS.contains(&key) || BEGINS.iter().any(|beginning| key.starts_with(beginning))
 }
 
 /// Runs cargo, which shows its progress, and reads from it where the binary is.
@@ -198,6 +209,19 @@ mod tests {
     fn a_machine_builds_for_its_own_kind_with_what_it_has() {
         assert_eq!(bench(X86).way(Architecture::X86_64).unwrap(), Way::Plain);
         assert_eq!(bench("aarch64-unknown-linux-gnu").way(Architecture::Arm64).unwrap(), Way::Plain);
+    }
+
+    #[test]
+    fn a_build_knows_nothing_of_the_one_that_asks_for_it() {
+        // Cargo sets them for this test as well.
+        assert!(
+            std::env::var_os("CARGO_PKG_NAME").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some()
+        );
+        let command = cargo(Path::new("."));
+        let set = |name| command.get_envs().all(|(key, value)| key != name || value.is_some());
+        let removed = |name: &str| command.get_envs().any(|(key, value)| key == name && value.is_none());
+        assert!(removed("CARGO_PKG_NAME") && removed("CARGO_MANIFEST_DIR"), "{command:?}");
+        assert!(set("PATH") && set("CARGO_HOME"), "{command:?}");
     }
 
     #[test]

@@ -73,9 +73,17 @@ fn template() -> Home {
     Home::signed_in(world, Options::default())
 }
 
-/// What `faketime` lets the linker load; its own wrapper keeps processes in memory that others share.
+/// What `faketime` lets the linker load; its own wrapper keeps processes in memory that others share, and refuses to
+/// work where its own process id is one of a process that was killed under it. The next process has another id.
 fn preload() -> String {
-    let ran = Command::new("faketime").args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    let ran = ran.expect("it was looked for before");
-    String::from_utf8(ran.stdout).expect("a path").trim().to_owned()
+    const TRIES: usize = 100;
+    let ask = || Command::new("faketime").args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output();
+    for _ in 0..TRIES {
+        let ran = ask().expect("it was looked for before");
+        let told = String::from_utf8(ran.stdout).expect("a path");
+        if ran.status.success() && told.contains("libfaketime") {
+            return told.trim().to_owned();
+        }
+    }
+    panic!("`faketime` says {:?}, time and again", ask());
 }

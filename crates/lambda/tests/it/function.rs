@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::cloud::Cloud;
 use crate::recorder::{Call, Door, Who};
 use crate::runtime::{Outcome, Runtime};
+use crate::time;
 
 /// From the start to the first wish for an event; far more than a busy machine needs.
 const START: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub struct Function<'a> {
 
 struct AtWork {
     since: Instant,
+    /// The same in the story's time.
+    put: Timestamp,
     calls: usize,
     timeout: Duration,
 }
@@ -124,9 +127,11 @@ impl<'a> Function<'a> {
     }
 
     pub fn put_for(&mut self, event: Value, timeout: Duration) {
-        self.at_work = Some(AtWork { since: Instant::now(), calls: self.door.calls().len(), timeout });
+        let put = self.account.now();
+        let calls = self.door.calls().len();
+        self.at_work = Some(AtWork { since: Instant::now(), put, calls, timeout });
         let span = SignedDuration::try_from(timeout).expect("a timeout is short");
-        self.runtime.put(event, self.account.now() + span);
+        self.runtime.put(event, put + span);
     }
 
     /// Waits for the end of the invocation.
@@ -151,6 +156,7 @@ impl<'a> Function<'a> {
         self.note();
         match outcome {
             Outcome::Answered(document) => {
+                assert_lived_in_our_time(&document, work.put);
                 let calls = self.door.calls().split_off(work.calls);
                 self.account.cloud().secrets.heard("an answer", &document.to_string());
                 Ended::Answered(Tick { document, log: self.lines(), calls, took })
@@ -192,6 +198,7 @@ impl<'a> Function<'a> {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        time::clear_after(pid(&self.child));
         if !self.is_gone {
             self.is_gone = true;
             self.note();
@@ -222,6 +229,17 @@ impl Drop for Function<'_> {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A bootstrap whose clock nobody shifted would tell of waits that never end.
+fn assert_lived_in_our_time(document: &Value, put: Timestamp) {
+    let finished = document["finished_at"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    // The offset of its clock is in milliseconds.
+    let earliest = put - SignedDuration::from_secs(1);
+    assert!(
+        finished.is_none_or(|finished| finished >= earliest),
+        "put at {put}, and the bootstrap's clock stands at {finished:?}"
+    );
 }
 
 fn pid(child: &Child) -> Pid {

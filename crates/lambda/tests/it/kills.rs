@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fitferry_sandbox::strava::Duplicates;
 use fitferry_sandbox::{Route, World};
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 use crate::account::{self, Account, Setup, open};
 use crate::cloud::Cloud;
@@ -107,14 +108,31 @@ fn story(cloud: &Arc<Cloud>, athlete: &str, when: impl Fn(&[Step]) -> bool + Sen
     anna.steps.take_trap_away();
     drop(function);
     let mut function = Function::start(&anna, &[]);
+    let mut hour = Vec::new();
     for _ in 0..60 {
         anna.pass(SignedDuration::from_mins(1));
         let document = function.tick().document;
-        let is_busy = document["error"]["kind"] == "busy";
-        if !is_busy && document.get("error").is_none() && open(&document) == 0 {
+        if document.get("error").is_none() && open(&document) == 0 {
             anna.assert_arrived(&runs);
             return is_killed;
         }
+        hour.push(document);
     }
-    panic!("{athlete}: not settled after an hour");
+    panic!("{athlete} (killed: {is_killed}): not settled after an hour\n{}", told(&anna, &runs, &hour));
+}
+
+/// What there was to see of an hour that did not end well, without what the vault holds.
+fn told(anna: &Account, runs: &[u64], hour: &[Value]) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut before = None;
+    for (document, minute) in hour.iter().zip(1..) {
+        let now = (&document["error"], &document["open"]);
+        if before != Some(now) {
+            said.push(format!("from minute {minute}: error {}, open {}", now.0, now.1));
+        }
+        before = Some(now);
+    }
+    said.extend(hour.last().map(|document| format!("the last one: {document:#}")));
+    said.extend(runs.iter().map(|run| format!("the row of {run}: {:#}", json!(anna.row(*run)))));
+    said.join("\n")
 }

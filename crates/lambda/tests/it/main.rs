@@ -15,6 +15,7 @@ mod cloud;
 mod desk;
 mod function;
 mod infra;
+mod line;
 mod moto;
 mod package;
 mod policy;

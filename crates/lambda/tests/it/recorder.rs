@@ -15,7 +15,8 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::server::{self, Server};
+use crate::line::{Errand, Line, Reply};
+use crate::server::Server;
 
 /// A sort of caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +88,13 @@ type Hook = Box<dyn Fn(&Call, Phase) -> Verdict + Send + Sync>;
 /// All doors of the suite.
 #[derive(Clone)]
 pub struct Recorder {
-    upstream: String,
-    /// moto copies its tables at each transaction and stumbles where they change meanwhile: one call at a time.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    line: Line,
     calls: Arc<Mutex<Vec<(Who, Call)>>>,
 }
 
 impl Recorder {
     pub fn new(upstream: &str) -> Recorder {
-        Recorder { upstream: upstream.to_owned(), turn: Arc::default(), calls: Arc::default() }
+        Recorder { line: Line::to(upstream), calls: Arc::default() }
     }
 
     pub fn door(&self, who: Who) -> Door {
@@ -110,9 +109,7 @@ impl Recorder {
     ) -> Door {
         let inner = Arc::new(Inner {
             who,
-            upstream: self.upstream.clone(),
-            turn: self.turn.clone(),
-            client: server::client(),
+            line: self.line.clone(),
             all: self.calls.clone(),
             calls: Mutex::default(),
             hook: Box::new(hook),
@@ -136,9 +133,7 @@ pub struct Door {
 
 struct Inner {
     who: Who,
-    upstream: String,
-    turn: Arc<tokio::sync::Mutex<()>>,
-    client: reqwest::Client,
+    line: Line,
     all: Arc<Mutex<Vec<(Who, Call)>>>,
     calls: Mutex<Vec<Call>>,
     hook: Hook,
@@ -194,22 +189,8 @@ async fn hand_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
     for name in hop_by_hop() {
         headers.remove(name);
     }
-    let turn = inner.turn.lock().await;
-    let sent = inner
-        .client
-        .request(parts.method, format!("{}{target}", inner.upstream))
-        .headers(headers)
-        .body(body)
-        .send()
-        .await;
-    let (status, mut headers, body) = match sent {
-        Ok(reply) => {
-            let (status, headers) = (reply.status(), reply.headers().clone());
-            (status, headers, reply.bytes().await.unwrap_or_default())
-        }
-        Err(error) => (StatusCode::BAD_GATEWAY, HeaderMap::new(), error.to_string().into()),
-    };
-    drop(turn);
+    let errand = Errand { method: parts.method, target: target.to_owned(), headers, body };
+    let Reply { status, mut headers, body } = inner.line.run(errand).await;
     for name in hop_by_hop() {
         headers.remove(name);
     }
