@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::config::{self, Asked, Environment, Problem, Report, SecretKey, Settings, StoreUrl};
 use crate::error::CommandError;
 use crate::outcome;
-use crate::status::{self, Status, WARN_BEFORE};
+use crate::status::{self, Status};
 use crate::store::Store;
 
 /// A clock that is further off is told, as ticks tell it.
@@ -198,6 +198,7 @@ fn told_of_store(settings: &Settings, damage: Option<&String>, modes_hold: bool)
 
 /// What the head and the logins say by themselves.
 fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
+    let is_newcomer = status.garmin.is_none() && status.strava.is_none();
     for (service, is_there, ok) in [
         (
             Service::Garmin,
@@ -208,6 +209,8 @@ fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
     ] {
         let login = format!("Run `fitferry login {}`", service.key());
         if !is_there {
+            let more = if is_newcomer { ", or `fitferry init`, which leads through everything" } else { "" };
+            let login = format!("{login}{more}");
             findings.push(Finding::new("login_missing", format!("Nobody is signed in to {service}."), login));
         } else if !ok {
             findings.push(Finding::new(
@@ -217,16 +220,8 @@ fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    if let Some(ends) = status.garmin.as_ref().and_then(|login| login.ends)
-        && ends.duration_since(now) < WARN_BEFORE
-    {
-        let days = ends.duration_since(now).as_hours().div_euclid(24);
-        let when = if days < 0 { "has ended".to_owned() } else { format!("ends in {days} days") };
-        findings.push(Finding::new(
-            "login_ends",
-            format!("The login to Garmin {when}."),
-            "Make a new key, then run `fitferry login garmin`.",
-        ));
+    if let Some((when, cure)) = status.garmin.as_ref().and_then(|login| login.ends_soon(now)) {
+        findings.push(Finding::new("login_ends", format!("The login to Garmin {when}."), cure));
     }
     if let Some(strava) = &status.strava {
         let scopes = fitferry_strava::login::Scopes::parse(&strava.scopes.join(","));

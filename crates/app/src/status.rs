@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::store::Store;
 
 /// A login's end is told this long before.
-pub const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
+const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What is known without asking anybody.
 #[derive(Debug, Default)]
@@ -31,6 +31,29 @@ pub struct Garmin {
     pub kind: &'static str,
     pub ok: bool,
     pub ends: Option<Timestamp>,
+}
+
+impl Garmin {
+    /// When it ends, for a sentence that begins with the login, and what to do about it; `None`: not soon.
+    pub fn ends_soon(&self, now: Timestamp) -> Option<(String, &'static str)> {
+        let left = self.ends?.duration_since(now);
+        if left >= WARN_BEFORE {
+            return None;
+        }
+        let when = match left.as_hours().div_euclid(24) {
+            ..0 => "has ended".to_owned(),
+            0 => "ends within a day".to_owned(),
+            1 => "ends in 1 day".to_owned(),
+            days => format!("ends in {days} days"),
+        };
+        let cure = match (self.kind, left.is_negative()) {
+            ("personal", _) => "Make a new key, then run `fitferry login garmin`.",
+            // Each renewal begins the weeks anew, so nothing has been renewed for long.
+            (_, false) => "Let `fitferry sync` run, which renews it.",
+            (_, true) => "Run `fitferry login garmin` again.",
+        };
+        Some((when, cure))
+    }
 }
 
 #[derive(Debug)]
@@ -138,4 +161,33 @@ pub fn to_json(status: &Status, athlete: &str, now: Timestamp) -> Value {
         "budget": document::budget(status.head.budget.map(|view| view.seen_at(now))),
         "next_due": time(status.head.next_due),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_login_is_told_from_fourteen_days_before_with_the_cure_of_its_kind() {
+        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+        let told = |kind, hours| {
+            let ends = Some(now + SignedDuration::from_hours(hours));
+            Garmin { kind, ok: true, ends }.ends_soon(now)
+        };
+        assert_eq!(told("personal", 14 * 24), None);
+        for (hours, when) in [
+            (13 * 24, "ends in 13 days"),
+            (47, "ends in 1 day"),
+            (23, "ends within a day"),
+            (-1, "has ended"),
+        ] {
+            let (told, cure) = told("personal", hours).unwrap();
+            assert_eq!(told, when);
+            assert!(cure.contains("new key"), "{cure}");
+        }
+        // A key cannot be renewed, tokens can while they last.
+        assert!(told("connect", 24).unwrap().1.contains("`fitferry sync`"));
+        assert!(told("connect", -24).unwrap().1.contains("`fitferry login garmin`"));
+        assert_eq!(Garmin { kind: "personal", ok: true, ends: None }.ends_soon(now), None);
+    }
 }

@@ -8,7 +8,7 @@ use fitferry_core::ports::{
     Clock, Failure, Meter, PortError, PutError, SecretName, Service, StoreError, Vault, Version,
 };
 use jiff::SignedDuration;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::bearer::{Bearer, Tier};
@@ -95,6 +95,12 @@ impl Trial<'_> {
         let login = Login::Connect(Box::new(login));
         keep_login(self.vault, &login).await?;
         let reply = send(self.transport, self.endpoints, &ask, &bearer).await?;
+        if reply.status == 401 && !reply.is_html() {
+            // Known of some accounts: the token endpoint issues what the data hosts refuse for good, and another way
+            // of signing in is the cure (dossier garmin.md §4.4).
+            let why = format!("Garmin refuses what it has just issued for it ({})", reply.quoted());
+            return Err(reply.fail(PortError::LoginNeeded { service: Service::Garmin, why }));
+        }
         Ok(ProvenLogin { account: account(&reply).map_err(|error| reply.fail(error))?, login, bearer })
     }
 }
@@ -131,14 +137,29 @@ pub struct Before(Option<SecretString>);
 /// Keeps a login before it is proven: one whose ticket is spent would be lost with an outage of Garmin's data
 /// hosts. The token endpoint has taken it, so it has worked once.
 pub async fn keep(vault: &dyn Vault, login: &Login) -> Result<Before, StoreError> {
-    let before = vault.get_fresh(SecretName::GarminLogin).await?;
+    let before = Before::read(vault).await?;
     keep_login(vault, login).await?;
-    Ok(Before(before.map(|(secret, _)| secret)))
+    Ok(before)
 }
 
 impl Before {
-    /// The new login has proven bad.
+    /// Whether there was a login at all.
+    pub fn was_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub async fn read(vault: &dyn Vault) -> Result<Before, StoreError> {
+        let there = vault.get_fresh(SecretName::GarminLogin).await?;
+        Ok(Before(there.map(|(secret, _)| secret)))
+    }
+
+    /// The new login has proven bad; where it was not kept at all, nothing is written.
     pub async fn put_back(self, vault: &dyn Vault) -> Result<(), StoreError> {
+        let Before(there) = Before::read(vault).await?;
+        if there.as_ref().map(ExposeSecret::expose_secret) == self.0.as_ref().map(ExposeSecret::expose_secret)
+        {
+            return Ok(());
+        }
         vault.remove(SecretName::GarminBearer).await?;
         match &self.0 {
             Some(secret) => replace(vault, SecretName::GarminLogin, secret).await,

@@ -28,7 +28,7 @@ const STYLE: &str = "\
     overflow-wrap:anywhere}\
     h1{font-size:1.4rem;line-height:1.3;margin-top:0}ul{list-style:none;padding:0}li{margin:.5rem 0}\
     label{display:flex;gap:.6rem}input[type=checkbox]{flex:none;width:1.1rem;height:1.1rem;margin:.2rem 0 0;\
-    accent-color:var(--accent)}small{color:var(--soft)}\
+    accent-color:var(--accent)}small,.small{color:var(--soft)}.small{font-size:smaller}summary{cursor:pointer}\
     label.field{display:block;margin:1rem 0}\
     label.field input{display:block;width:100%;font:inherit;margin-top:.25rem;padding:.5rem .6rem;\
     border:1px solid var(--line);border-radius:4px;background:transparent;color:inherit}\

@@ -47,6 +47,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<u8, CommandError>
     let sandbox = Sandbox::start(Arc::new(Mutex::new(world)), Options::default())
         .map_err(|error| CommandError::io("cannot start the sandbox on 127.0.0.1", &error))?;
     if args.serve {
+        sandbox.world().garmin.sso.add_cast(now);
         return serve(context, &sandbox).await;
     }
     context.say.line("A Garmin and a Strava of our own, on this machine; nothing leaves it.");
@@ -100,15 +101,26 @@ async fn serve(context: &Context, sandbox: &Sandbox) -> Result<u8, CommandError>
         context.out.json(&json!({
             "env": env,
             "garmin_api_key": garmin::API_KEY,
+            "garmin_email": garmin::sso::EMAIL,
+            "garmin_password": garmin::sso::PASSWORD,
             "strava_client_id": strava::CLIENT_ID.to_string(),
             "strava_client_secret": strava::CLIENT_SECRET,
         }))?;
     } else {
         context.out.text(&lines.join("\n"))?;
         context.say.line(&format!(
-            "\nIn another terminal, paste these lines, then try `fitferry login garmin` with the key \
-             {}\nand `fitferry login strava` with client id {} and secret {}.\nCtrl-C ends it.",
+            "\nIn another terminal, paste these lines and `export FITFERRY_HOME=$(mktemp -d)`, which keeps your own \
+             setup out\nof it. Then try `fitferry init`, or each step by itself:\n\n  \
+             fitferry login garmin      key {}\n  \
+             \x20                          or with --browser or --email: {}, password {};\n  \
+             \x20                          the sign-in page lists more accounts, which want a code or are blocked;\n  \
+             \x20                          codes are shown at {}/sandbox/codes\n  \
+             fitferry login strava      client id {}, secret {}\n\n\
+             Ctrl-C ends it.",
             garmin::API_KEY,
+            garmin::sso::EMAIL,
+            garmin::sso::PASSWORD,
+            sandbox.url(fitferry_sandbox::Service::GarminSso),
             strava::CLIENT_ID,
             strava::CLIENT_SECRET,
         ));

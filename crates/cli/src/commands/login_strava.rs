@@ -45,6 +45,13 @@ const ANSWER: Wanted = Wanted {
 const APPS_PAGE: &str = "https://www.strava.com/settings/api";
 
 pub async fn run(context: &Context, args: &LoginStravaArgs) -> Result<u8, CommandError> {
+    // clap does not see it where `--json` stands before the command.
+    if args.print_refresh_token && context.json {
+        return Err(CommandError::usage(
+            "`--print-refresh-token` and `--json` exclude each other: the one prints the token and nothing else",
+            "Run `fitferry login strava --print-refresh-token` without `--json`.",
+        ));
+    }
     let outcome = sign_in_and_print(context, args).await;
     finish(context, Service::Strava, outcome)
 }
@@ -273,7 +280,7 @@ async fn client_secret(
         .map(|login| login.app().client_secret.clone());
     match saved {
         Some(saved) if secrets::has_terminal() => {
-            context.say.needed("Nothing keeps the client secret that is saved.");
+            context.say.needed("Enter keeps the client secret that is saved.");
             Ok(secrets::ask_unseen(&context.say, CLIENT_SECRET).await?.unwrap_or(saved))
         }
         Some(saved) => Ok(saved),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fitferry_app::clock::SystemClock;
 use fitferry_app::error::CommandError;
-use fitferry_app::status::{self, WARN_BEFORE};
+use fitferry_app::status;
 use fitferry_app::store::Store;
 use fitferry_core::ports::Clock as _;
 
@@ -16,14 +16,8 @@ pub async fn run(context: &Context) -> Result<u8, CommandError> {
     let now = clock.now();
     let store = Store::open_for_reading(&context.settings, clock).await?;
     let status = status::read(&context.settings, store.as_ref(), now).await?;
-    if let Some(ends) = status.garmin.as_ref().and_then(|garmin| garmin.ends)
-        && ends.duration_since(now) < WARN_BEFORE
-    {
-        let days = ends.duration_since(now).as_hours().div_euclid(24);
-        let when = if days < 0 { "has ended".to_owned() } else { format!("ends in {days} days") };
-        context
-            .say
-            .line(&format!("Garmin's login {when}. Make a new key, then run `fitferry login garmin`."));
+    if let Some((when, cure)) = status.garmin.as_ref().and_then(|garmin| garmin.ends_soon(now)) {
+        context.say.warning(&format!("Garmin's login {when}. {cure}"));
     }
     if context.json {
         context.out.json(&status::to_json(&status, &context.settings.athlete, now))?;

@@ -52,7 +52,7 @@ fn somebody_at_a_terminal_gets_from_nothing_to_a_first_run_on_strava() {
     for id in &ids[2..4] {
         assert!(shown.contains(&id.to_string()), "the private ones can be named: {shown}");
     }
-    assert!(shown.contains("https://www.strava.com/settings/privacy"), "{shown}");
+    assert!(shown.contains("in Strava's privacy settings"), "{shown}");
     let shown = terminal.answer("Which one? [cron]:", "");
     assert!(shown.contains("Garmin's own link to Strava is off"), "{shown}");
     let shown = terminal.answer("config.toml? [Y/n]", "");

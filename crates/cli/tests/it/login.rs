@@ -145,6 +145,14 @@ fn get_token_signs_in_first_and_prints_the_token_and_nothing_else() {
     let again = home.home.run(&["login", "strava", "--print-refresh-token"]);
     assert_eq!((again.exit, again.stdout.trim()), (Some(0), token.as_str()), "{again:?}");
     assert_eq!(home.home.mark(), mark, "the stored token needs no request");
+    for arguments in [
+        ["--json", "login", "strava", "--print-refresh-token"],
+        ["login", "strava", "--print-refresh-token", "--json"],
+    ] {
+        let both = home.home.run(&arguments);
+        assert_eq!(both.exit, Some(2), "{both:?}");
+        assert!(!both.stdout.contains(&token), "a document is no place for it: {both:?}");
+    }
 }
 
 #[test]
@@ -260,9 +268,29 @@ fn another_athletes_login_is_replaced_only_with_yes() {
     let (refused, page) = home.strava_login(&["--json"], |form| form);
     assert_eq!(refused.exit, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("--yes") && page.contains("--yes"), "{refused:?} {page}");
+    let stored = || home.home.run(&["status"]).stdout;
+    assert!(stored().contains(&format!("({})", strava::ATHLETE)), "{}", stored());
+
+    // A token of the other athlete is as much another's login.
+    let import = ["login", "strava", "--client-secret-stdin", "--refresh-token-stdin", "--json"];
+    let token = {
+        let now = home.home.sandbox.clock().now();
+        let World { strava, rng, .. } = &mut *home.home.world();
+        let scopes = ["read", "activity:read_all", "activity:write"];
+        strava.sign_in(strava::CLIENT_ID, other, &scopes, now, rng).unwrap().refresh_token
+    };
+    let lines = format!("{}\n{token}\n", strava::CLIENT_SECRET);
+    let refused = home.finished(&import, &lines);
+    assert_eq!((refused.exit, refused.json()["ok"].as_bool()), (Some(2), Some(false)), "{refused:?}");
+    assert!(stored().contains(&format!("({})", strava::ATHLETE)), "{}", stored());
+    let taken = home.finished(&[&import[..], &["--yes"]].concat(), &lines);
+    assert_eq!(taken.exit, Some(0), "{taken:?}");
+    assert!(stored().contains(&format!("({other})")), "{}", stored());
+
+    home.home.world().strava.browser = strava::ATHLETE;
     let (replaced, _) = home.strava_login(&["--yes"], |form| form);
     assert_eq!(replaced.exit, Some(0), "{replaced:?}");
-    assert!(replaced.stderr.contains(&other.to_string()), "{replaced:?}");
+    assert!(replaced.stderr.contains(&format!("({})", strava::ATHLETE)), "{replaced:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use fitferry_core::ports::{SecretName, Vault as _};
 use fitferry_sandbox::garmin::sso::{EMAIL, PASSWORD};
 use fitferry_sandbox::garmin::{self, Region};
-use fitferry_sandbox::{Fault, Options, Reply, Route, What, When};
+use fitferry_sandbox::{Fault, Options, Reply, Route, What, When, strava};
 use fitferry_store::SqliteStore;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
@@ -127,6 +127,39 @@ fn tokens_that_were_refused_are_kept_until_a_new_login_has_worked() {
     assert_eq!(home.run_with(&["login", "garmin", "--api-key-stdin"], garmin::API_KEY).exit, Some(0));
     let now = kept(&home, SecretName::GarminLogin).unwrap();
     assert_eq!((&now["tier"], tokens(&now)), (&json!("personal"), Value::Null));
+}
+
+#[test]
+fn stravas_tokens_that_were_refused_are_kept_until_a_new_login_has_worked() {
+    let mut world = world();
+    add_run(&mut world, "Morning Run", 1.0);
+    let home = Home::signed_in(world, Options::default());
+    let before = kept(&home, SecretName::StravaLogin).unwrap();
+    home.world().strava.end_access_tokens(strava::CLIENT_ID, strava::ATHLETE);
+    let refusal = json!({"message": "Bad Request", "errors": [
+        {"resource": "RefreshToken", "field": "refresh_token", "code": "invalid"}]});
+    home.world().faults.push(Fault {
+        route: Route::StravaToken,
+        when: When::Always,
+        what: What::Answer(Reply::json(400, "application/json", &refusal)),
+    });
+    assert_eq!(home.sync(3)["error"]["kind"], "login_needed");
+    let import = ["login", "strava", "--client-secret-stdin", "--refresh-token-stdin", "--json"];
+    let lines = |token: &str| format!("{}\n{token}\n", strava::CLIENT_SECRET);
+    is_refused(&home.run_with(&import, &lines(&"0".repeat(40))), 3, "login_refused");
+    let tokens = |login: &Value| login["current"]["refresh"].clone();
+    assert_eq!(tokens(&kept(&home, SecretName::StravaLogin).unwrap()), tokens(&before));
+
+    // It was Strava's mistake: what was kept is good.
+    home.world().faults.clear();
+    home.run(&["doctor"]);
+    assert_eq!(published(&home), 1);
+    let token = {
+        let now = home.sandbox.clock().now();
+        home.world().strava_login(&["read", "activity:read_all", "activity:write"], now).refresh_token
+    };
+    assert_eq!(home.run_with(&import, &lines(&token)).exit, Some(0));
+    home.sync(0);
 }
 
 #[test]

@@ -319,21 +319,36 @@ fn a_login_whose_ticket_is_spent_outlives_an_outage_of_garmins_data() {
 
 #[test]
 fn a_login_that_garmin_takes_back_at_once_gives_way_to_the_one_before() {
-    let home = Home::signed_in(world(), Options::default());
-    let embed = format!("{}/sso/embed", home.sandbox.url(Service::GarminSso));
-    let refusal = Reply::json(400, "application/json", &json!({"error": "invalid_grant"}));
-    {
-        let mut world = home.world();
-        world.garmin.tokens.no_bearer_is_active = true;
-        // The first is the ticket's.
-        let what = What::Answer(refusal);
-        world.faults.push(Fault { route: Route::GarminDiToken, when: When::Nth(2), what });
+    // Its data hosts refuse the bearer, and its token endpoint a renewal, or the renewed bearer is refused as well.
+    for is_renewed in [false, true] {
+        let home = Home::signed_in(world(), Options::default());
+        let embed = format!("{}/sso/embed", home.sandbox.url(Service::GarminSso));
+        home.world().garmin.tokens.no_bearer_is_active = true;
+        if !is_renewed {
+            let refusal = Reply::json(400, "application/json", &json!({"error": "invalid_grant"}));
+            // The first is the ticket's.
+            let what = What::Answer(refusal);
+            home.world().faults.push(Fault { route: Route::GarminDiToken, when: When::Nth(2), what });
+        }
+        let ticket = home.world().garmin_ticket(&embed, home.sandbox.clock().now());
+        let login = ["login", "garmin", "--ticket", "-", "--json"];
+        let ran = home.run_with(&login, &ticket);
+        refused(&ran, 3, "login_refused");
+        assert!(ran.stderr.contains("the one before it is in force again"), "{ran:?}");
+        assert_eq!(garmin_login(&home)["kind"], "personal", "{is_renewed}");
+
+        // Where there was none, none is said to be back.
+        assert_eq!(home.run(&["logout", "garmin"]).exit, Some(0));
+        let ticket = home.world().garmin_ticket(&embed, home.sandbox.clock().now());
+        home.world().faults.clear();
+        let ran = home.run_with(&login, &ticket);
+        refused(&ran, 3, "login_refused");
+        assert!(!ran.stderr.contains("in force again"), "{ran:?}");
+        assert_eq!(garmin_login(&home)["kind"], Value::Null);
+        home.world().garmin.tokens.no_bearer_is_active = false;
+        home.sign_in();
+        home.sync(0);
     }
-    let ticket = home.world().garmin_ticket(&embed, home.sandbox.clock().now());
-    refused(&home.run_with(&["login", "garmin", "--ticket", "-", "--json"], &ticket), 3, "login_refused");
-    assert_eq!(garmin_login(&home)["kind"], "personal");
-    home.world().garmin.tokens.no_bearer_is_active = false;
-    home.sync(0);
 }
 
 #[test]

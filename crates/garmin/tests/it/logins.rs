@@ -56,7 +56,8 @@ async fn imported_tokens_that_end_soon_are_renewed_and_kept_at_once() {
 #[tokio::test]
 async fn a_renewed_pair_is_in_the_vault_whatever_becomes_of_the_trial() {
     for (reply, expected) in [
-        (Reply::empty(401), "refused 401"),
+        (Reply::empty(401), "login needed"),
+        (Reply::html(401), "refused 401"),
         (Reply::empty(503), "down 503"),
         (Reply::html(200), "refused 200"),
     ] {

@@ -29,7 +29,7 @@ pub(super) async fn ask(
     if args.types.is_none() {
         let now = settings.types.join(",");
         let question = format!(
-            "Which activities cross? Garmin's type keys with commas between, as running,cycling; * for all \
+            "\nWhich activities cross? Garmin's type keys with commas between, as running,cycling; * for all \
              [{now}]:"
         );
         choices.types = talk.ask(&question, config::types).await?.or_else(|| Some(settings.types.clone()));

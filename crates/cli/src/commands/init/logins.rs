@@ -70,7 +70,6 @@ pub(super) async fn sign_in(
         })
         .await?;
     } else {
-        talk.head("Garmin");
         context.say.line("Signed in to Garmin already.");
     }
     talk.head("Strava");

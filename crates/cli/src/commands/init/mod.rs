@@ -55,7 +55,7 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<u8, CommandError>
         app = App::open(tried.settings.clone()).await?;
         context.stop_with(&app.clock);
         let report = outlook::show(&tried, &app, &seen).await?;
-        if report.trouble.is_some() || talk.agrees("Is that what you want?").await? {
+        if report.trouble.is_some() || talk.agrees("\nIs that what you want?").await? {
             break report;
         }
     };
@@ -63,9 +63,12 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<u8, CommandError>
     let link = outlook::link(&talk, &app).await;
     running::show(&talk, args.run, &tried.settings).await?;
     let written = draft.write(&talk).await?;
-    context
-        .say
-        .line("Next: `fitferry sync` carries over what is shown above; `fitferry doctor` checks everything.");
+    let next = if outlook::has_uploads(&report) {
+        "carries over what is shown above"
+    } else {
+        "carries over what is new from now on"
+    };
+    context.say.line(&format!("Next: `fitferry sync` {next}; `fitferry doctor` checks everything."));
 
     let outcome = Outcome::of(&report, false);
     if context.json {
@@ -180,7 +183,7 @@ impl<'a> Draft<'a> {
                 }
                 "Change it?".to_owned()
             }
-            None => format!("Write this to {path}?"),
+            None => format!("Write the configuration to {path}?"),
         };
         if !talk.agrees(&question).await? {
             say.line("Nothing was written; the logins are kept.");

@@ -48,6 +48,9 @@ pub(super) async fn show(context: &Context, app: &App, newest: &[Recent]) -> Res
         context.out.text(&tables::outlook(newest, &report, &known, context.width()))?;
     }
     tell_more(context, &report, newest);
+    if !has_uploads(&report) && report.trouble.is_none() {
+        context.say.line("Of what is on Garmin now, nothing would be uploaded.");
+    }
     tell_private(context, &report, newest);
     Ok(report)
 }
@@ -61,6 +64,11 @@ async fn known(app: &App, newest: &[Recent]) -> Result<BTreeMap<GarminId, Row>, 
         }
     }
     Ok(rows)
+}
+
+/// Whether anything would cross.
+pub(super) fn has_uploads(report: &Report) -> bool {
+    uploads(report).next().is_some()
 }
 
 fn uploads(report: &Report) -> impl Iterator<Item = &Would> {
@@ -91,7 +99,7 @@ fn tell_private(context: &Context, report: &Report, newest: &[Recent]) {
         if private.len() == 1 { ("One of these is", "it") } else { ("Some of these are", "them") };
     context.say.warning(&format!(
         "{these} private on Garmin, which a file does not say: Strava shows an upload to whoever your default \
-         visibility there lets see activities. Look at https://www.strava.com/settings/privacy, under Activities, \
+         visibility there lets see activities. Look at it in Strava's privacy settings \
          before the first `fitferry sync`; or leave {them} on Garmin: `fitferry skip {}`",
         private.join(" "),
     ));

@@ -24,12 +24,21 @@ pub const KEYS_PAGE: &str = "https://connect.garmin.com/app/settings/personalApi
 
 pub(super) async fn key(context: &Context, args: &LoginGarminArgs) -> Result<Login, CommandError> {
     let key = find_or_ask(context, args).await?;
+    // Nobody is asked when a key ends that is none, or that tells it itself.
+    let login = login(context, &key, None)?;
     let ends = match args.key_ends {
-        Some(ends) => Some(ends),
-        None if secrets::has_terminal() => ask_when_it_ends(context).await?,
-        None => None,
+        Some(ends) => ends,
+        None if login.ends().is_none() && secrets::has_terminal() => {
+            let Some(ends) = ask_when_it_ends(context).await? else { return Ok(login) };
+            ends
+        }
+        None => return Ok(login),
     };
-    let ends = ends.map(|ends| date(ends, fitferry_app::clock::SystemClock::default().now())).transpose()?;
+    let ends = date(ends, fitferry_app::clock::SystemClock::default().now())?;
+    self::login(context, &key, Some(ends))
+}
+
+fn login(context: &Context, key: &SecretString, ends: Option<Date>) -> Result<Login, CommandError> {
     Login::from_api_key(key.expose_secret(), ends, context.settings.domain).map_err(|error| {
         CommandError::usage(
             error.to_string(),

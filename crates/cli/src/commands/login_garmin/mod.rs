@@ -138,8 +138,19 @@ async fn try_first(context: &Context, app: &App, login: Login) -> Result<ProvenL
     app.under_lease(async |fence| {
         // Tokens that have been renewed are kept, whoever presses Ctrl-C meanwhile.
         context.stop_with(&app.clock);
-        let proven = app.prove_garmin(login).await.map_err(refusal::of_key)?;
-        fitferry_garmin::login::store(&*app.store.vault, &proven).await?;
+        let vault = &*app.store.vault;
+        let before = fitferry_garmin::login::Before::read(vault).await?;
+        let proven = match app.prove_garmin(login).await {
+            Ok(proven) => proven,
+            Err(error) => {
+                // Tokens that had to be renewed are in the vault already.
+                if error.kind() == Kind::LoginNeeded {
+                    before.put_back(vault).await?;
+                }
+                return Err(refusal::of_key(error));
+            }
+        };
+        fitferry_garmin::login::store(vault, &proven).await?;
         app.clear_pauses(fence).await?;
         Ok(proven)
     })
@@ -160,8 +171,9 @@ async fn spend(context: &Context, app: &App, ticket: &Ticket) -> Result<ProvenLo
                 Ok(proven)
             }
             Err(error) if error.kind() == Kind::LoginNeeded => {
+                let has_one_before = before.was_there();
                 before.put_back(vault).await?;
-                Err(refusal::of_tokens(&error))
+                Err(refusal::of_tokens(&error, has_one_before))
             }
             Err(error) => {
                 app.clear_pauses(fence).await?;

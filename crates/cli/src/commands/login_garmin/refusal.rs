@@ -19,10 +19,14 @@ pub(super) fn of_key(error: CommandError) -> CommandError {
 }
 
 /// Tokens that Garmin has made a moment ago.
-pub(super) fn of_tokens(error: &CommandError) -> CommandError {
+pub(super) fn of_tokens(error: &CommandError, has_one_before: bool) -> CommandError {
     CommandError::new(
         Kind::LoginRefused,
-        "Garmin refused this login, and the one before it is in force again",
+        if has_one_before {
+            "Garmin refused this login, and the one before it is in force again"
+        } else {
+            "Garmin refused this login"
+        },
         "Run `fitferry login garmin` with a key, or `fitferry login garmin --browser` once more.",
     )
     .caused_by(error.to_string())
@@ -121,7 +125,8 @@ pub fn every_error() -> Vec<CommandError> {
     errors.extend([
         import::unusable(Path::new("/x"), "gone"),
         of_key(needed.clone()),
-        of_tokens(&needed),
+        of_tokens(&needed, true),
+        of_tokens(&needed, false),
         but_kept(&CommandError::from(down)),
         ticket::no_ticket(),
         password::no_source_of_codes(),

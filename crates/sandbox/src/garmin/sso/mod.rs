@@ -10,6 +10,7 @@
 //!
 //! Not here: what becomes of a ticket (`tokens`), misfortunes on demand (`faults`).
 
+mod cast;
 mod desk;
 mod embedded;
 mod json;

@@ -14,14 +14,27 @@ pub(super) const CODES_PATH: &str = "/sandbox/codes";
 impl Sso {
     /// Who may sign in here, for the person before the page.
     pub(super) fn hint(&self) -> String {
-        self.users.iter().next().map_or_else(String::new, |(email, user)| {
-            format!(
-                "<p><small>This is the sandbox's Garmin, not the real one. It knows <b>{}</b> with the password \
-                 <b>{}</b>.</small></p>\n",
-                escape(email),
-                escape(&user.password)
-            )
-        })
+        const WHERE: &str = "This is the sandbox's Garmin, not the real one.";
+        let mut users: Vec<_> = self.users.iter().collect();
+        if let [(email, user)] = users[..] {
+            let (email, password) = (escape(email), escape(&user.password));
+            return format!(
+                "<p><small>{WHERE} It knows <b>{email}</b> with the password <b>{password}</b>.</small></p>\n"
+            );
+        }
+        // The plain ones first.
+        users.sort_by_key(|(_, user)| user.in_words() != "signs in");
+        let rows: String = users
+            .iter()
+            .map(|(email, user)| {
+                let (email, password) = (escape(email), escape(&user.password));
+                format!("<li><b>{email}</b>, <b>{password}</b>: {}</li>\n", user.in_words())
+            })
+            .collect();
+        format!(
+            "<p><small>{WHERE}</small></p>\n<details><summary>Its accounts, with their passwords</summary>\n\
+             <ul class=\"small\">\n{rows}</ul>\n</details>\n"
+        )
     }
 
     /// A page with the code of each account that has one.
