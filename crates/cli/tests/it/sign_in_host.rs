@@ -22,6 +22,8 @@ fn everything_but_login(home: &Home) {
         &["sync"][..],
         &["sync", "--dry-run"],
         &["sync", "--json"],
+        &["backfill", "--since", "2020-01-01", "--dry-run"],
+        &["backfill", "--since", "2020-01-01"],
         &["status"],
         &["activities"],
         &["doctor"],

@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fitferry_core::activity::GarminId;
 use fitferry_core::budget::Purpose;
+use fitferry_core::engine::backfill::{Backfill, End, Span, backfill};
 use fitferry_core::engine::report::Report;
 use fitferry_core::engine::{self, Deaf, Hold, Run, Settings, Since};
 use fitferry_core::ledger::{Row, State};
-use fitferry_core::ports::{Clock, Ledger, Meter, Ports};
+use fitferry_core::ports::{Clock, Destination, Ledger, Meter, Ports};
 use fitferry_core::rules::Rules;
 use fitferry_core::timing::Timing;
 use fitferry_garmin::{Domain, Endpoints, GarminClient, Login};
@@ -52,6 +53,9 @@ impl Clock for VirtualClock {
         self.world.shift(SignedDuration::try_from(duration).expect("waits are short"));
     }
 }
+
+/// Nobody stops these.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 type Hook = Box<dyn Fn(&RequestEvent) + Send + Sync>;
 
@@ -173,6 +177,32 @@ impl Runner {
     }
 
     pub async fn tick_of(&self, athlete: &Arc<AthleteStore>, deadline: Option<Duration>) -> Report {
+        let monotonic = self.engine_clock().monotonic();
+        let run =
+            Run { deadline: deadline.map(|deadline| monotonic + deadline), stop: &STOP, observer: &Deaf };
+        let tick =
+            async |ports: Ports<'_>, _: &dyn Destination| engine::tick(ports, &self.settings, run).await;
+        self.with_ports(athlete, tick).await
+    }
+
+    /// The whole of a history, by a process of its own.
+    pub async fn backfill(&self, span: Span) -> End {
+        let athlete = Arc::new(self.store.athlete("me"));
+        let run = Run { deadline: None, stop: &STOP, observer: &Deaf };
+        let every = SignedDuration::from_mins(1);
+        let all = async |ports: Ports<'_>, destination: &dyn Destination| {
+            let told = Backfill { destination, span, every };
+            backfill(ports, &told, &self.settings, run).await
+        };
+        self.with_ports(&athlete, all).await
+    }
+
+    /// Everything wired for one process; the second way to Strava is charged as history.
+    async fn with_ports<T>(
+        &self,
+        athlete: &Arc<AthleteStore>,
+        work: impl AsyncFnOnce(Ports<'_>, &dyn Destination) -> T,
+    ) -> T {
         let clock = self.engine_clock();
         let (connection, meter) = self.connection();
         let (http, endpoints) = self.garmin();
@@ -186,7 +216,9 @@ impl Runner {
             meter.clone(),
             spacing,
         );
-        let destination = StravaClient::new(connection, athlete.clone(), athlete.clone(), Purpose::Everyday);
+        let strava =
+            |purpose| StravaClient::new(connection.clone(), athlete.clone(), athlete.clone(), purpose);
+        let (destination, history) = (strava(Purpose::Everyday), strava(Purpose::Backfill));
         let ports = Ports {
             source: &source,
             destination: &destination,
@@ -196,9 +228,7 @@ impl Runner {
             clock: &*clock,
             meter: &meter,
         };
-        let stop = AtomicBool::new(false);
-        let deadline = deadline.map(|deadline| clock.monotonic() + deadline);
-        engine::tick(ports, &self.settings, Run { deadline, stop: &stop, observer: &Deaf }).await
+        work(ports, &history).await
     }
 
     /// Ticks each minute for that long; the last report.

@@ -267,6 +267,76 @@ proptest! {
 
 // ------------------------------------------------------------------------------------- helpers
 
+// ------------------------------------------------------------------------------------------- a history's slices
+
+proptest! {
+    /// What a slice is said to hold is granted, with its look; what it is not, is granted at the moment it names.
+    #[test]
+    fn a_slice_with_its_look_is_granted_or_the_next_one_is_when_it_says(used in prop::array::uniform4(0..2_100_u32)) {
+        let mut account = having_used(used);
+        let mut now = noon();
+        if let Err(until) = account.view(now).slice(now) {
+            now = until;
+            // A quarter of an hour may begin on a day that is spent.
+            if let Err(until) = account.view(now).slice(now) {
+                now = until;
+            }
+        }
+        let slice = account.view(now).slice(now).unwrap();
+        prop_assert!(slice > 0);
+        for _ in 0..2 {
+            account.charge(Read, Backfill, now).unwrap();
+        }
+        for _ in 0..slice {
+            account.charge(Upload, Backfill, now).unwrap();
+        }
+    }
+
+    /// The estimate is what comes of it where nobody else asks and nothing takes time.
+    #[test]
+    fn the_estimate_of_a_history_is_what_the_account_grants(
+        used in prop::array::uniform4(0..2_100_u32), uploads in 0..9_000_u64,
+    ) {
+        let mut account = having_used(used);
+        let estimate = account.view(noon()).last_upload(uploads, noon());
+        let (mut now, mut left) = (noon(), uploads);
+        while left > 0 {
+            match account.view(now).slice(now) {
+                Err(until) => now = until,
+                Ok(slice) => {
+                    let sent = left.min(slice.into());
+                    let kinds = [Read, Read].into_iter().chain((0..sent).map(|_| Upload));
+                    for kind in kinds {
+                        account.charge(kind, Backfill, now).unwrap();
+                    }
+                    left -= sent;
+                }
+            }
+        }
+        prop_assert_eq!(estimate, Some(now));
+    }
+}
+
+#[test]
+fn a_day_of_a_new_app_holds_1950_uploads_of_a_history_and_limits_below_the_reserve_none() {
+    let midnight = moment("2026-11-18T00:00:00Z");
+    let view = Account::new(midnight).view(midnight);
+    assert!(view.last_upload(1_950, midnight).unwrap() < moment("2026-11-19T00:00:00Z"));
+    assert!(view.last_upload(1_976, midnight).unwrap() >= moment("2026-11-19T00:00:00Z"));
+    let mut tiny = Account::new(midnight);
+    tiny.overall_15min.limit = 7;
+    assert_eq!(tiny.view(midnight).last_upload(1, midnight), None);
+}
+
+#[test]
+fn a_history_leaves_its_reserve_to_the_everyday_tick() {
+    let view = having_used([190, 0, 190, 0]).view(noon());
+    assert_eq!((view.uploads(Everyday, noon()), view.uploads(Backfill, noon())), (10, 5));
+    assert_eq!(view.slice(noon()), Err(moment("2026-11-18T12:15:00Z")), "three and a look are not worth it");
+    let day = having_used([0, 0, 1_970, 0]).view(noon());
+    assert_eq!(day.slice(noon()), Err(moment("2026-11-19T00:00:00Z")));
+}
+
 fn noon() -> Timestamp {
     moment("2026-11-18T12:01:00Z")
 }

@@ -11,6 +11,7 @@ mod budget;
 mod doubt;
 mod fresh_eyes;
 mod given;
+mod history;
 mod ledger;
 mod same_activity;
 mod tokens;
