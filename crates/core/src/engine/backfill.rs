@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::history::Course;
 use super::report::{Report, Trouble};
-use super::survey::{Survey, survey};
+use super::survey::Surveyor;
 use super::{Progress, Run, Settings, Tick};
 use crate::budget::{Account, View};
 use crate::moment::{earlier, later};
@@ -92,6 +92,7 @@ pub async fn backfill(ports: Ports<'_>, backfill: &Backfill<'_>, settings: &Sett
         settings: &settings,
         run,
         course: Course::over(backfill.span.from, backfill.span.to),
+        surveyor: Some(Surveyor::over(backfill.span)),
         wanted: None,
         listed: None,
         ticked: None,
@@ -110,6 +111,8 @@ struct Drive<'a> {
     settings: &'a Settings,
     run: Run<'a>,
     course: Course,
+    /// Reads Garmin's list through before all else.
+    surveyor: Option<Surveyor>,
     /// How many there were to carry.
     wanted: Option<u64>,
     listed: Option<u64>,
@@ -133,8 +136,8 @@ impl Drive<'_> {
                     continue;
                 }
             }
-            if self.wanted.is_none() {
-                self.survey().await?;
+            if self.survey().await? {
+                continue;
             }
             let before = self.course.place();
             let report = self.turn().await;
@@ -191,18 +194,21 @@ impl Drive<'_> {
         tick.close(halt).await
     }
 
-    /// How many there are. Without an answer the turn that follows meets the same trouble, and books it.
-    async fn survey(&mut self) -> Result<(), Trouble> {
-        let already = self.course.dealt;
-        match survey(self.ports, self.settings, self.backfill.span, self.run, None).await {
-            Ok(Survey { wanted, listed, .. }) => {
-                self.wanted = Some(already + wanted);
-                self.listed = Some(listed);
-            }
+    /// Reads on to see how many there are. `false`: it knows, or has no answer; then the turn that follows meets the
+    /// same trouble, and books it.
+    async fn survey(&mut self) -> Result<bool, Trouble> {
+        let Some(surveyor) = &mut self.surveyor else { return Ok(false) };
+        match surveyor.step(self.ports, self.settings, self.run, None).await {
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
-            Err(_) => {}
+            Err(_) => return Ok(false),
+            Ok(()) => {}
         }
-        Ok(())
+        if surveyor.is_done() {
+            self.wanted = Some(self.course.dealt + surveyor.survey.wanted);
+            self.listed = Some(surveyor.survey.listed);
+            self.surveyor = None;
+        }
+        Ok(true)
     }
 
     /// Until when nothing can be done, by what a tick met; an error where waiting does not help.

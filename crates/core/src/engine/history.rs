@@ -31,6 +31,8 @@ const HELD: SignedDuration = SignedDuration::from_mins(30);
 const SHOWN_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// What started since then is the everyday tick's, a backfill or not.
 const NEW: SignedDuration = SignedDuration::from_hours(72);
+/// So many looks are kept from turn to turn; without limits a history would pile them up.
+const LOOKS: usize = 3;
 /// How often a part of Garmin's list that shifts is read again in one turn.
 const SHIFTS_MAX: u32 = 3;
 
@@ -44,7 +46,7 @@ pub(super) struct Cursor {
 
 /// So many days are asked for first; more where little lies in them, fewer where much does.
 const DAYS: i32 = 28;
-const DAYS_MAX: i32 = 3_650;
+const DAYS_MAX: i32 = 365;
 const MANY: usize = 400;
 const FEW: usize = 40;
 
@@ -69,9 +71,11 @@ impl Cursor {
         }
     }
 
-    /// The first day of which something was left.
+    /// The first day of which something was left. As much again is what the next slice wants.
     fn stop_at(&mut self, day: Date) {
-        self.next = self.next.max(day);
+        let day = day.max(self.next);
+        self.days = self.next.until(day).map_or(1, |span| span.get_days() + 1).clamp(1, DAYS_MAX);
+        self.next = day;
     }
 }
 
@@ -177,6 +181,8 @@ impl Tick<'_> {
         let fresh = Timing::fresh().unsigned_abs();
         let monotonic = self.ports.clock.monotonic();
         course.eyes.0.retain(|seen| monotonic.saturating_sub(seen.at) <= fresh);
+        let old = course.eyes.0.len().saturating_sub(LOOKS);
+        course.eyes.0.drain(..old);
         self.eyes = std::mem::take(&mut course.eyes);
         self.load_open().await?;
         self.note_unfinished_downloads().await?;

@@ -1,6 +1,6 @@
 //! What lies before a backfill: Garmin's list read through, and how much of it is wanted. Writes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use super::backfill::Span;
@@ -48,110 +48,88 @@ pub async fn survey(
     look: Option<&dyn Destination>,
 ) -> Result<Survey, Trouble> {
     require_logins(ports).await.map_err(port)?;
-    let open = ports.ledger.open().await.map_err(store)?;
-    let open = open.into_iter().map(|(row, _)| (row.id(), row.state)).collect();
-    let mut reader =
-        Reader { ports, settings, span, run, open, survey: Survey::default(), unseen: Vec::new() };
-    let mut cursor = Cursor::over(span.from, span.to);
-    while let Some((from, to)) = cursor.window() {
-        let page = |walk: &Walk| walk.next(SWEEP_PAGE, Some(from), Some(to));
+    let mut surveyor = Surveyor::over(span);
+    while !surveyor.is_done() {
+        surveyor.step(ports, settings, run, look).await?;
+    }
+    let mut survey = surveyor.survey;
+    survey.would.sort_by_key(|would| (would.row.start().unwrap_or(jiff::Timestamp::MAX), would.row.id()));
+    Ok(survey)
+}
+
+/// A survey part by part, so that other things can be done in between.
+#[derive(Debug)]
+pub(super) struct Surveyor {
+    span: Span,
+    cursor: Cursor,
+    pub(super) survey: Survey,
+    /// Wanted, and not looked for yet.
+    unseen: Vec<Row>,
+}
+
+impl Surveyor {
+    pub(super) fn over(span: Span) -> Surveyor {
+        let cursor = Cursor::over(span.from, span.to);
+        Surveyor { span, cursor, survey: Survey::default(), unseen: Vec::new() }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.cursor.window().is_none()
+    }
+
+    /// Reads the next part of the list. After an error it may be tried again.
+    pub(super) async fn step(
+        &mut self,
+        ports: Ports<'_>,
+        settings: &Settings,
+        run: Run<'_>,
+        look: Option<&dyn Destination>,
+    ) -> Result<(), Trouble> {
+        let Some((from, to)) = self.cursor.window() else { return Ok(()) };
+        let open = ports.ledger.open().await.map_err(store)?;
+        let open = open.into_iter().map(|(row, _)| (row.id(), row.state)).collect();
+        let reader = Reader { ports, settings, span: self.span, open };
+        let mut part = Survey { listed: self.survey.listed, ..Survey::default() };
+        let mut unseen = Vec::new();
         let mut walk = Walk::default();
         while walk.pages() < SWEEP_PAGES_MAX {
             if run.stop.load(Ordering::Relaxed) {
                 return Err(Trouble::Interrupted);
             }
-            let listed = ports.source.list(page(&walk)).await.map_err(port)?.value;
+            let page = walk.next(SWEEP_PAGE, Some(from), Some(to));
+            let listed = ports.source.list(page).await.map_err(port)?.value;
             let fresh = walk.fresh(listed);
             if fresh.is_empty() {
                 break;
             }
-            reader.read(fresh, look.is_some()).await?;
-            run.observer.hears(Progress::Listing { seen: count(reader.survey.listed) });
+            reader.read(fresh, &mut part, look.is_some().then_some(&mut unseen)).await?;
+            run.observer.hears(Progress::Listing { seen: count(part.listed) });
         }
-        cursor.has_read(to, walk.seen());
+        self.survey.listed = part.listed;
+        self.survey.wanted += part.wanted;
+        self.survey.skipped += part.skipped;
+        self.survey.known += part.known;
+        self.survey.would.append(&mut part.would);
+        self.unseen.append(&mut unseen);
+        self.cursor.has_read(to, walk.seen());
         if let Some(destination) = look
-            && (reader.unseen.len() >= AT_ONCE || cursor.window().is_none())
+            && (self.unseen.len() >= AT_ONCE || self.is_done())
         {
-            reader.look(destination).await?;
-        }
-    }
-    reader
-        .survey
-        .would
-        .sort_by_key(|would| (would.row.start().unwrap_or(jiff::Timestamp::MAX), would.row.id()));
-    Ok(reader.survey)
-}
-
-fn count(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn store(error: StoreError) -> Trouble {
-    Trouble::Port(PortError::Store(error))
-}
-
-struct Reader<'a> {
-    ports: Ports<'a>,
-    settings: &'a Settings,
-    span: Span,
-    run: Run<'a>,
-    open: std::collections::BTreeMap<GarminId, State>,
-    survey: Survey,
-    /// Wanted, and not looked for yet.
-    unseen: Vec<Row>,
-}
-
-impl Reader<'_> {
-    async fn read(&mut self, fresh: Vec<Listed>, tells: bool) -> Result<(), Trouble> {
-        let ids: Vec<GarminId> = fresh.iter().map(|listed| listed.id).collect();
-        let known = self.ports.ledger.known(&ids).await.map_err(store)?;
-        for listed in fresh {
-            if listed.day().is_some_and(|day| day < self.span.from || self.span.to < day) {
-                continue;
-            }
-            self.survey.listed += 1;
-            if known.contains(&listed.id) && !self.may_be_wanted(listed.id).await? {
-                self.survey.known += 1;
-                continue;
-            }
-            let now = self.ports.clock.now();
-            match self.settings.rules.decide(&listed, Some(self.span.from)) {
-                Decision::Wanted => {
-                    self.survey.wanted += 1;
-                    if tells {
-                        self.unseen.push(Row::seen(listed, State::Wanted, now));
-                    }
-                }
-                Decision::Skipped { reason, detail } => {
-                    self.survey.skipped += 1;
-                    if tells {
-                        let row = Row::seen(listed, State::Skipped { reason, detail }, now);
-                        self.survey.would.push(Would { row, action: WouldAction::Skip });
-                    }
-                }
-            }
+            self.look(destination, ports, run).await?;
         }
         Ok(())
     }
 
-    /// Of one that the ledger knows: it is on no way yet, or a rule skipped it that may hold no more.
-    async fn may_be_wanted(&self, id: GarminId) -> Result<bool, Trouble> {
-        let state = match self.open.get(&id) {
-            Some(state) => Some(state.clone()),
-            None => self.ports.ledger.get(id).await.map_err(store)?.map(|(row, _)| row.state),
-        };
-        Ok(match state {
-            Some(State::Wanted) => true,
-            Some(State::Skipped { reason, .. }) => reason != SkipReason::ByHand,
-            _ => false,
-        })
-    }
-
     /// Looks for the wanted ones that have been read since the last look.
-    async fn look(&mut self, destination: &dyn Destination) -> Result<(), Trouble> {
-        let now = self.ports.clock.now();
+    async fn look(
+        &mut self,
+        destination: &dyn Destination,
+        ports: Ports<'_>,
+        run: Run<'_>,
+    ) -> Result<(), Trouble> {
+        let now = ports.clock.now();
         let rows = std::mem::take(&mut self.unseen);
-        self.run.observer.hears(Progress::Looking);
+        run.observer.hears(Progress::Looking);
         let mut there = BTreeSet::new();
         for window in joined(rows.iter().filter_map(|row| window_of(row, now)).collect()) {
             let found = match look_over(destination, window).await {
@@ -174,5 +152,73 @@ impl Reader<'_> {
             self.survey.would.push(Would { row, action });
         }
         Ok(())
+    }
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn store(error: StoreError) -> Trouble {
+    Trouble::Port(PortError::Store(error))
+}
+
+struct Reader<'a> {
+    ports: Ports<'a>,
+    settings: &'a Settings,
+    span: Span,
+    open: BTreeMap<GarminId, State>,
+}
+
+impl Reader<'_> {
+    /// `tells`: where the wanted ones go, if each is to be told of.
+    async fn read(
+        &self,
+        fresh: Vec<Listed>,
+        part: &mut Survey,
+        mut tells: Option<&mut Vec<Row>>,
+    ) -> Result<(), Trouble> {
+        let ids: Vec<GarminId> = fresh.iter().map(|listed| listed.id).collect();
+        let known = self.ports.ledger.known(&ids).await.map_err(store)?;
+        for listed in fresh {
+            if listed.day().is_some_and(|day| day < self.span.from || self.span.to < day) {
+                continue;
+            }
+            part.listed += 1;
+            if known.contains(&listed.id) && !self.may_be_wanted(listed.id).await? {
+                part.known += 1;
+                continue;
+            }
+            let now = self.ports.clock.now();
+            match self.settings.rules.decide(&listed, Some(self.span.from)) {
+                Decision::Wanted => {
+                    part.wanted += 1;
+                    if let Some(wanted) = &mut tells {
+                        wanted.push(Row::seen(listed, State::Wanted, now));
+                    }
+                }
+                Decision::Skipped { reason, detail } => {
+                    part.skipped += 1;
+                    if tells.is_some() {
+                        let row = Row::seen(listed, State::Skipped { reason, detail }, now);
+                        part.would.push(Would { row, action: WouldAction::Skip });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of one that the ledger knows: it is on no way yet, or a rule skipped it that may hold no more.
+    async fn may_be_wanted(&self, id: GarminId) -> Result<bool, Trouble> {
+        let state = match self.open.get(&id) {
+            Some(state) => Some(state.clone()),
+            None => self.ports.ledger.get(id).await.map_err(store)?.map(|(row, _)| row.state),
+        };
+        Ok(match state {
+            Some(State::Wanted) => true,
+            Some(State::Skipped { reason, .. }) => reason != SkipReason::ByHand,
+            _ => false,
+        })
     }
 }
