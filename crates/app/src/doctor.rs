@@ -198,7 +198,7 @@ fn told_of_store(settings: &Settings, damage: Option<&String>, modes_hold: bool)
 
 /// What the head and the logins say by themselves.
 fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
-    let is_newcomer = status.garmin.is_none() && status.strava.is_none();
+    let mut is_newcomer = status.garmin.is_none() && status.strava.is_none();
     for (service, is_there, ok) in [
         (
             Service::Garmin,
@@ -209,7 +209,12 @@ fn known(status: &Status, now: Timestamp, findings: &mut Vec<Finding>) {
     ] {
         let login = format!("Run `fitferry login {}`", service.key());
         if !is_there {
-            let more = if is_newcomer { ", or `fitferry init`, which leads through everything" } else { "" };
+            // Said once.
+            let more = if std::mem::take(&mut is_newcomer) {
+                ", or `fitferry init`, which leads through everything"
+            } else {
+                ""
+            };
             let login = format!("{login}{more}");
             findings.push(Finding::new("login_missing", format!("Nobody is signed in to {service}."), login));
         } else if !ok {

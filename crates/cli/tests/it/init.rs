@@ -174,6 +174,24 @@ fn a_newcomer_without_a_terminal_gives_every_answer_as_a_flag() {
 }
 
 #[test]
+fn what_runs_by_itself_names_whole_paths_wherever_init_was_called() {
+    let home = Home::signed_in(world(), Options::default());
+    fs::write(home.path().join("mine.toml"), "").expect("the folder is writable");
+    for way in ["cron", "service"] {
+        let mut command = home.command(&["init", "--yes", "--run", way, "--config", "mine.toml"]);
+        command.current_dir(home.path()).env("FITFERRY_HOME", ".");
+        let ran: crate::home::Ran = command.output().expect("the program starts").into();
+        assert_eq!(ran.exit, Some(0), "{ran:?}");
+        for whole in [
+            format!("FITFERRY_HOME={}", home.path().display()),
+            format!("--config {}", home.path().join("mine.toml").display()),
+        ] {
+            assert!(ran.stderr.contains(&whole), "{whole} in {ran:?}");
+        }
+    }
+}
+
+#[test]
 fn garmins_own_link_is_looked_for_and_how_to_switch_it_off_is_said() {
     let mut world = world();
     world.garmin_link = Some(SignedDuration::from_secs(1));

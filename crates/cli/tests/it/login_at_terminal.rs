@@ -40,6 +40,22 @@ fn a_wrong_key_says_where_to_make_another() {
 }
 
 #[test]
+fn nobody_is_asked_when_a_key_ends_that_is_none_or_says_so_itself() {
+    let home = Home::new(world(), Options::default());
+    // {"alg":"RS256"}, {"exp":1801526400}
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE4MDE1MjY0MDB9.x";
+    home.world().garmin.tokens.add_key(token, garmin::ATHLETE);
+    for (key, expected) in [("two words", 2), (token, 0)] {
+        let mut terminal = Terminal::start(&home, &["login", "garmin"]);
+        terminal.answer_unseen("Garmin API key (not shown):", key);
+        let (exit, screen) = terminal.end();
+        assert_eq!(exit, Some(expected), "{screen}");
+        assert!(!screen.contains("When does it end?") && !screen.contains(key), "{screen}");
+    }
+    assert_eq!(garmin_login(&home)["ends"], "2027-02-02T00:00:00Z");
+}
+
+#[test]
 fn password_and_codes_are_asked_for_unseen_and_the_code_three_times() {
     for (wrong_ones, exit) in [(0, 0), (2, 0), (3, 3)] {
         let home = Home::new(world(), Options::default());
@@ -60,6 +76,7 @@ fn password_and_codes_are_asked_for_unseen_and_the_code_three_times() {
         }
         let (ended, screen) = terminal.end();
         assert_eq!(ended, Some(exit), "{wrong_ones}: {screen}");
+        assert_eq!(screen.matches("has sent a code").count(), 1, "a wrong one brings no other: {screen}");
         for secret in [PASSWORD, &code, wrong] {
             assert!(!screen.contains(secret), "{secret} in {screen}");
         }

@@ -162,6 +162,38 @@ fn a_code_ends_after_ten_minutes_and_a_session_after_five_wrong_ones() {
 }
 
 #[test]
+fn the_cast_is_told_on_the_page_and_does_what_is_told() {
+    for (name, status, kind) in [
+        ("sample", 200, "SUCCESSFUL"),
+        ("mail", 200, "MFA_REQUIRED"),
+        ("sms", 200, "MFA_REQUIRED"),
+        ("app", 200, "MFA_REQUIRED"),
+        ("text", 200, "SUCCESSFUL"),
+        ("captcha", 0, "CAPTCHA_REQUIRED"),
+        ("blocked", 429, ""),
+        ("locked", 0, ""),
+        ("reset", 0, ""),
+    ] {
+        let mut visit = Visit::open();
+        let now = visit.asked.now;
+        visit.asked.world.garmin.sso.add_cast(now);
+        let email = format!("{name}@garmin.example");
+        let page = get(&mut visit.asked, &embedded_path(""), None);
+        assert!(text(&page).contains(&email) && text(&page).contains(PASSWORD), "{}", text(&page));
+        let mut body = credentials(PASSWORD);
+        body["username"] = json!(email);
+        let post = visit.post("/mobile/api/login", &body);
+        let reply = visit.asked.ask(Service::GarminSso, &post);
+        assert!(status == 0 || reply.status == status, "{name}: {}", reply.status);
+        if kind.is_empty() {
+            assert!(!text(&reply).contains("SUCCESSFUL"), "{name}");
+        } else {
+            assert_eq!(reply.body_json()["responseStatus"]["type"], kind, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_blocked_account_is_refused_in_three_forms_and_each_try_begins_the_while_anew() {
     for (form, status, is_json) in
         [(BlockForm::Html, 427, false), (BlockForm::Json, 427, true), (BlockForm::JsonWithin200, 200, true)]

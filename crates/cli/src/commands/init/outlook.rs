@@ -48,7 +48,7 @@ pub(super) async fn show(context: &Context, app: &App, newest: &[Recent]) -> Res
         context.out.text(&tables::outlook(newest, &report, &known, context.width()))?;
     }
     tell_more(context, &report, newest);
-    if !has_uploads(&report) && report.trouble.is_none() {
+    if !has_uploads(&report) && !report.would.is_empty() && report.trouble.is_none() {
         context.say.line("Of what is on Garmin now, nothing would be uploaded.");
     }
     tell_private(context, &report, newest);

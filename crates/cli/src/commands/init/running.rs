@@ -79,8 +79,7 @@ fn text(way: Way, here: &Here<'_>) -> Option<String> {
         Way::Later => None,
         Way::Cron => {
             let home = here.home.as_ref().map(|home| format!("FITFERRY_HOME={} ", quoted(home)));
-            let line =
-                format!("{}{} sync --quiet --busy-ok", home.unwrap_or_default(), command(here, quoted));
+            let line = format!("{}{} sync --quiet --busy-ok", home.unwrap_or_default(), command(here));
             // A percent sign ends a crontab's command.
             let line = line.replace('%', "\\%");
             Some(format!("Add this line with `crontab -e`:\n\n  */5 * * * * {line}\n"))
@@ -94,24 +93,25 @@ fn text(way: Way, here: &Here<'_>) -> Option<String> {
              {} aws push-credentials --to dynamodb:fitferry\n\n\
              The last one moves both logins there; this machine then carries no more.\n",
             quoted(&here.settings.file.display().to_string()),
-            command(here, quoted),
+            command(here),
         )),
     }
 }
 
-/// Program and flags, each as `quote` writes a word.
-fn command(here: &Here<'_>, quote: impl Fn(&str) -> String) -> String {
+/// Program and flags for a shell.
+fn command(here: &Here<'_>) -> String {
     let words: Vec<String> =
-        std::iter::once(&here.program).chain(&here.flags).map(|word| quote(word)).collect();
+        std::iter::once(&here.program).chain(&here.flags).map(|word| quoted(word)).collect();
     words.join(" ")
 }
 
 fn systemd(here: &Here<'_>) -> String {
     let name = &here.name;
-    let home = here.home.as_ref().map(|home| {
-        // Of a dollar sign nothing is made there.
-        format!("Environment={}\n", unit_word(&format!("FITFERRY_HOME={home}")))
-    });
+    let home = here.home.as_ref();
+    let home = home.map(|home| format!("Environment={}\n", unit_word(&format!("FITFERRY_HOME={home}"))));
+    // A dollar sign stands for something in arguments only, not in a path or a variable.
+    let flags: String =
+        here.flags.iter().map(|flag| format!(" {}", unit_word(flag).replace('$', "$$"))).collect();
     format!(
         "Copy this to a shell:\n\n\
          mkdir -p ~/.config/systemd/user\n\
@@ -119,7 +119,7 @@ fn systemd(here: &Here<'_>) -> String {
          [Unit]\n\
          Description=fitferry: from Garmin Connect to Strava\n\n\
          [Service]\n\
-         {}ExecStart={} watch\n\
+         {}ExecStart={}{flags} watch\n\
          Restart=on-failure\n\
          RestartSec=60\n\
          RestartPreventExitStatus=2\n\n\
@@ -131,7 +131,7 @@ fn systemd(here: &Here<'_>) -> String {
          loginctl enable-linger    # so that it runs while you are signed out\n\n\
          `journalctl --user -u {name}` shows what it says.\n",
         home.unwrap_or_default(),
-        command(here, |word| unit_word(word).replace('$', "$$")),
+        unit_word(&here.program),
     )
 }
 
@@ -144,7 +144,7 @@ fn launchd(here: &Here<'_>) -> String {
         )
     });
     // launchd itself knows neither `~` nor `$HOME`.
-    let command = format!("exec {} watch 2>>\"$HOME/Library/Logs/{name}.log\"", command(here, quoted));
+    let command = format!("exec {} watch 2>>\"$HOME/Library/Logs/{name}.log\"", command(here));
     format!(
         "Copy this to a shell:\n\n\
          mkdir -p ~/Library/LaunchAgents ~/Library/Logs\n\
@@ -198,7 +198,7 @@ mod tests {
     fn here(settings: &Settings) -> Here<'_> {
         Here {
             program: "/opt/my $tools/it's <fitferry>".to_owned(),
-            flags: vec!["--athlete".to_owned(), "anna".to_owned()],
+            flags: ["--config", "/a $b.toml", "--athlete", "anna"].map(str::to_owned).to_vec(),
             home: Some("/data/100% & \"more\"".to_owned()),
             name: "fitferry-anna".to_owned(),
             settings,
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_crontabs_line_is_one_that_cron_and_its_shell_read_back() {
         let cron = text(Way::Cron, &here(&settings())).unwrap();
-        let line = r#"*/5 * * * * FITFERRY_HOME='/data/100\% & "more"' '/opt/my $tools/it'\''s <fitferry>' --athlete anna sync --quiet --busy-ok"#;
+        let line = r#"*/5 * * * * FITFERRY_HOME='/data/100\% & "more"' '/opt/my $tools/it'\''s <fitferry>' --config '/a $b.toml' --athlete anna sync --quiet --busy-ok"#;
         assert!(cron.contains(line), "{cron}");
     }
 
@@ -222,7 +222,7 @@ mod tests {
         for part in [
             "cat > ~/.config/systemd/user/fitferry-anna.service <<'END'\n[Unit]\n",
             "\nEnvironment=\"FITFERRY_HOME=/data/100%% & \\\"more\\\"\"\n",
-            "\nExecStart=\"/opt/my $$tools/it's <fitferry>\" --athlete anna watch\n",
+            "\nExecStart=\"/opt/my $tools/it's <fitferry>\" --config \"/a $$b.toml\" --athlete anna watch\n",
             "\nEND\nsystemctl --user daemon-reload\nsystemctl --user enable --now fitferry-anna\n",
         ] {
             assert!(unit.contains(part), "{part}\n{unit}");
@@ -271,7 +271,7 @@ mod tests {
             "{after}"
         );
         let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-        let command = r#"exec '/opt/my $tools/it'\''s <fitferry>' --athlete anna watch 2>>"$HOME/Library/Logs/fitferry-anna.log""#;
+        let command = r#"exec '/opt/my $tools/it'\''s <fitferry>' --config '/a $b.toml' --athlete anna watch 2>>"$HOME/Library/Logs/fitferry-anna.log""#;
         let expected = [
             text("key", "Label"),
             text("string", "fitferry-anna"),

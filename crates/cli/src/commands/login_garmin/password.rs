@@ -165,17 +165,20 @@ async fn attempt(context: &Context, app: &App, given: Given) -> Result<Ticket, E
     let pause = pause(&app.settings)?;
     match sso::sign_in(app.garmin_means(), &app.garmin_sso(), &credentials, pause).await? {
         Step::Ticket(ticket) => Ok(ticket),
-        Step::Code(mut wanted) => loop {
+        Step::Code(mut wanted) => {
+            // A wrong one brings no other: the code that was sent stays good.
             say_where(context, &wanted);
-            let Some(code) = codes.next(context).await? else { return Err(no_code(&wanted).into()) };
-            match wanted.answer(&code).await? {
-                Answered::Ticket(ticket) => return Ok(ticket),
-                Answered::Wrong { tries_left } => {
-                    let tries = if tries_left == 1 { "try" } else { "tries" };
-                    context.say.needed(&format!("Garmin refuses this code; {tries_left} {tries} left."));
+            loop {
+                let Some(code) = codes.next(context).await? else { return Err(no_code(&wanted).into()) };
+                match wanted.answer(&code).await? {
+                    Answered::Ticket(ticket) => return Ok(ticket),
+                    Answered::Wrong { tries_left } => {
+                        let tries = if tries_left == 1 { "try" } else { "tries" };
+                        context.say.needed(&format!("Garmin refuses this code; {tries_left} {tries} left."));
+                    }
                 }
             }
-        },
+        }
     }
 }
 

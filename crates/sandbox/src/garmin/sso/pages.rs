@@ -1,6 +1,8 @@
 //! What the sign-in host shows: pages for people, with the titles, fields and script variables that Garmin's have
 //! (dossier garmin.md §2.1, §2.3, §3.1).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{MfaMethod, Sso};
@@ -24,15 +26,25 @@ impl Sso {
         }
         // The plain ones first.
         users.sort_by_key(|(_, user)| user.in_words() != "signs in");
+        let passwords: BTreeSet<&str> = users.iter().map(|(_, user)| user.password.as_str()).collect();
+        let all_have = match passwords.iter().next() {
+            Some(password) if passwords.len() == 1 => {
+                format!(", all with the password <b>{}</b>", escape(password))
+            }
+            _ => String::new(),
+        };
         let rows: String = users
             .iter()
             .map(|(email, user)| {
-                let (email, password) = (escape(email), escape(&user.password));
-                format!("<li><b>{email}</b>, <b>{password}</b>: {}</li>\n", user.in_words())
+                let password = match all_have.is_empty() {
+                    true => format!(" with <b>{}</b>", escape(&user.password)),
+                    false => String::new(),
+                };
+                format!("<li><b>{}</b>{password}: {}</li>\n", escape(email), user.in_words())
             })
             .collect();
         format!(
-            "<p><small>{WHERE}</small></p>\n<details><summary>Its accounts, with their passwords</summary>\n\
+            "<p><small>{WHERE}</small></p>\n<details><summary>Its accounts{all_have}</summary>\n\
              <ul class=\"small\">\n{rows}</ul>\n</details>\n"
         )
     }
