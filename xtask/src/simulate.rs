@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fitferry_simulation::{Mode, Options, Outcome, Planted, Stats, StoreKind, play, replay};
+use fitferry_simulation::{
+    Mode, Options, Outcome, Planted, Stats, StoreKind, measure_backfill, measure_naive, play, replay,
+};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
@@ -40,6 +42,10 @@ pub(crate) struct Asked {
     /// Plants a fault, or each of them in turn (all), and tells which seed finds it
     #[arg(long, value_name = "NAME", value_parser = planted)]
     planted: Option<Plant>,
+    /// Measures in virtual time how fast a history of so many activities crosses, and how fast by the loop that
+    /// everybody writes first
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "seed", "planted"])]
+    backfill: Option<u64>,
 }
 
 /// Which faults are planted.
@@ -79,6 +85,9 @@ fn planted(text: &str) -> Result<Plant, String> {
 const LIVES_MANY: u64 = 300;
 
 pub(crate) fn run(asked: &Asked) -> ExitCode {
+    if let Some(activities) = asked.backfill {
+        return measure(activities);
+    }
     let is_long = asked.seed.is_none() && (asked.seeds > LIVES_MANY || asked.planted.is_some());
     if cfg!(debug_assertions) && is_long {
         return run_optimised();
@@ -88,6 +97,34 @@ pub(crate) fn run(asked: &Asked) -> ExitCode {
         (false, Some(planted)) => find_planted(asked, planted),
         (false, None) => many(asked),
     }
+}
+
+/// `--backfill`: the figures of docs/performance.md.
+#[expect(clippy::print_stdout, reason = "a chore talks to the one who runs it")]
+fn measure(activities: u64) -> ExitCode {
+    println!("{activities} activities under the limits of a new Strava app, in virtual time");
+    println!(
+        "              days   uploads on each whole day      requests each   429s   everyday tick late at most"
+    );
+    let mut is_well = true;
+    for (name, measured) in
+        [("backfill", measure_backfill(activities)), ("naive loop", measure_naive(activities))]
+    {
+        let days: Vec<String> = measured.whole_days().iter().map(u64::to_string).collect();
+        println!(
+            "{name:<10} {:>7.2}   {:<30} {:>11.3} {:>6}   {:.1} periods",
+            measured.days,
+            days.join(" "),
+            measured.requests_each(),
+            measured.limited,
+            measured.late_periods,
+        );
+        if let Some(violation) = measured.violation {
+            println!("VIOLATION: {violation}");
+            is_well = false;
+        }
+    }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The same words to the same chore, built with the profile `simulation`: cargo keeps it beside this one.

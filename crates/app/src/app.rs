@@ -190,7 +190,7 @@ struct Beats<'a> {
 impl Observer for Beats<'_> {
     fn hears(&self, event: Progress<'_>) {
         #[cfg(feature = "desk")]
-        if matches!(event, Progress::TickOver(_)) {
+        if matches!(event, Progress::TickOver { .. }) {
             self.app.store.beat(self.app.clock.now());
         }
         self.observer.hears(event);

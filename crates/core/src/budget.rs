@@ -35,10 +35,10 @@ impl Purpose {
 /// What a backfill leaves for the everyday tick.
 const RESERVE_15MIN: u32 = 5;
 const RESERVE_DAY: u32 = 25;
-/// What one look over a slice takes: a full page, and the one that shows the end.
+/// What one look over a slice takes: a full page of 200, and one of fewer than 150, which is the last.
 const LOOK_REQUESTS: u32 = 2;
-/// One page of 200 shows all of a slice, with a few that began just before it.
-const SLICE_MAX: u32 = 195;
+/// Two such pages show all of a slice, with some that went before it.
+const SLICE_MAX: u32 = 320;
 /// No slice is begun for less, where waiting brings more.
 const SLICE_MIN: u32 = 10;
 
@@ -136,8 +136,9 @@ impl View {
         view.overall_15min.free(reserve_15min).min(view.overall_day.free(reserve_day))
     }
 
-    /// How many uploads of a history the windows hold now, beside the look that comes first; or when they hold
-    /// more.
+    /// How many uploads of a history the windows hold, beside the look that comes first; or when they hold more.
+    ///
+    /// It is for this quarter of an hour and the next: a look lasts half an hour (*Fresh eyes*).
     pub fn slice(&self, now: Timestamp) -> Result<u32, Timestamp> {
         let view = self.seen_at(now);
         let (day, quarter) = view.slice_by_window();
@@ -148,13 +149,13 @@ impl View {
         if quarter < SLICE_MIN.min(whole_quarter).max(1) {
             return Err(next_quarter(now));
         }
-        Ok(day.min(quarter))
+        Ok(day.min(quarter + whole_quarter).min(SLICE_MAX))
     }
 
     fn slice_by_window(&self) -> (u32, u32) {
         let (reserve_15min, reserve_day) = Purpose::Backfill.reserve();
         let slice = |overall: u32, read: u32| {
-            if read < LOOK_REQUESTS { 0 } else { overall.saturating_sub(LOOK_REQUESTS).min(SLICE_MAX) }
+            if read < LOOK_REQUESTS { 0 } else { overall.saturating_sub(LOOK_REQUESTS) }
         };
         (
             slice(self.overall_day.free(reserve_day), self.read_day.free(reserve_day)),
@@ -179,26 +180,46 @@ impl View {
     pub fn last_upload(&self, uploads: u64, now: Timestamp) -> Option<Timestamp> {
         /// Longer than any history takes.
         const WINDOWS_MAX: u32 = 1_000_000;
-        let (mut view, mut now, mut left) = (*self, now, uploads);
+        let (mut view, mut now, mut left, mut slice) = (self.seen_at(now), now, uploads, 0);
         for _ in 0..WINDOWS_MAX {
             if left == 0 {
                 return Some(now);
             }
-            match view.slice(now) {
-                Ok(slice) => {
-                    let sent = left.min(u64::from(slice));
-                    left -= sent;
-                    view = view.seen_at(now);
-                    let spent = u32::try_from(sent).unwrap_or(SLICE_MAX) + LOOK_REQUESTS;
-                    view.overall_15min.used = view.overall_15min.used.saturating_add(spent);
-                    view.overall_day.used = view.overall_day.used.saturating_add(spent);
-                    view.read_15min.used = view.read_15min.used.saturating_add(LOOK_REQUESTS);
-                    view.read_day.used = view.read_day.used.saturating_add(LOOK_REQUESTS);
+            if slice == 0 {
+                match view.slice(now) {
+                    Ok(holds) => {
+                        slice = left.min(u64::from(holds));
+                        view.use_up(Kind::Read, LOOK_REQUESTS);
+                    }
+                    Err(until) => {
+                        now = until;
+                        view = view.seen_at(now);
+                        continue;
+                    }
                 }
-                Err(until) => now = until,
             }
+            if let Some(until) = view.spent_until(Kind::Upload, Purpose::Backfill, now) {
+                now = until;
+                view = view.seen_at(now);
+                continue;
+            }
+            let most = u32::try_from(slice).unwrap_or(u32::MAX);
+            let sent = view.uploads(Purpose::Backfill, now).min(most);
+            view.use_up(Kind::Upload, sent);
+            left -= u64::from(sent);
+            slice -= u64::from(sent);
         }
         None
+    }
+
+    fn use_up(&mut self, kind: Kind, requests: u32) {
+        let mut gauges = vec![&mut self.overall_15min, &mut self.overall_day];
+        if kind == Kind::Read {
+            gauges.extend([&mut self.read_15min, &mut self.read_day]);
+        }
+        for gauge in gauges {
+            gauge.used = gauge.used.saturating_add(requests);
+        }
     }
 }
 

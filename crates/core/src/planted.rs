@@ -32,8 +32,6 @@ pub enum Fault {
     LimitIsReplaced,
     /// *Tokens*: the new pair is used, and written with the next renewal.
     PairUsedBeforeItIsKept,
-    /// *Fresh eyes*: what a turn of a backfill saw counts for the next one, whoever worked in between.
-    EyesOutliveTheLease,
 }
 
 #[cfg(feature = "planted")]

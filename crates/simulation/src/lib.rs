@@ -25,6 +25,7 @@ mod events;
 mod garmin;
 mod life;
 mod login;
+mod measure;
 mod memory;
 mod oracle;
 mod outcome;
@@ -36,6 +37,7 @@ mod store;
 mod strava;
 mod trip;
 
+pub use measure::{Measured, measure_backfill, measure_naive};
 pub use outcome::{Law, Outcome, Stats, Violation};
 pub use plan::{Mode, StoreKind};
 pub use planted::Planted;

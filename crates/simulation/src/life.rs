@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::dice::{Dice, Stream};
 
-pub(crate) use happen::{happen, shift};
-pub(crate) use prepare::prepare;
+pub(crate) use happen::{arrive, happen, shift};
+pub(crate) use prepare::{prepare, prepare_calm};
 
 /// What makes a recording hard to carry, beside what its parcel says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,12 @@ impl Life {
     pub(crate) fn is_busy(&self, start: Timestamp) -> bool {
         let apart = SignedDuration::from_hours(3);
         self.starts.range(start - apart..start + apart).next().is_some()
+    }
+
+    /// A run as most are, in whole.
+    pub(crate) fn usual(&mut self, start: Timestamp) -> Recording {
+        let deed = self.new_deed();
+        recording::usual(deed, start)
     }
 
     fn new_deed(&mut self) -> u64 {

@@ -114,6 +114,8 @@ stats! {
     freezes,
     stops,
     lost_answers,
+    /// Answers 429 of Strava's own.
+    limited_answers,
     rotations,
     /// Logins lost in the moment between the service's rotation and its answer.
     logins_lost_in_the_moment,

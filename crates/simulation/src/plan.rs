@@ -128,6 +128,8 @@ pub(crate) struct Plan {
     pub(crate) backlog: u64,
     pub(crate) story: Story,
     pub(crate) rates: Rates,
+    /// Strava is well, too: it processes within seconds, lists within two minutes and makes something of every file.
+    pub(crate) is_calm: bool,
 }
 
 /// All worlds begin on a Wednesday.
@@ -218,6 +220,50 @@ impl Plan {
             backlog: if dice.chance(80) { 90 } else { dice.pick(&[0, 0, 3, 10, 30]) },
             rates,
             story,
+            is_calm: false,
+        }
+    }
+
+    /// Services as they are on a good day, default settings, and nothing that goes wrong; what starts on that day or
+    /// later crosses by itself.
+    pub(crate) fn calm(begin: Timestamp, days: i64) -> Plan {
+        let today = jiff::tz::Offset::UTC.to_datetime(begin).date();
+        Plan {
+            seed: 1,
+            mode: Mode::Strict,
+            days,
+            begin,
+            settings: Settings {
+                rules: Rules { types: vec!["running".to_owned()], rules: Vec::new() },
+                since: Since::Day(today),
+                lookback: self::days(30),
+                sweep: hours(6),
+                hold: Hold::Auto,
+                timing: Timing::default(),
+            },
+            runners: vec![RunnerPlan {
+                period: mins(1),
+                phase: SignedDuration::ZERO,
+                deadline: None,
+                is_daemon: true,
+                skew: SignedDuration::ZERO,
+            }],
+            lease: LeaseKind::Lock,
+            store: StoreKind::Memory,
+            garmin_login: GarminLogin::Key,
+            sees_private: true,
+            limits: Limits::NEW_APP,
+            page_items: 200,
+            short_pages: false,
+            duplicates: Duplicates::LIKELY,
+            tell: Tell::AtPoll,
+            hide_starts: false,
+            link: None,
+            per_hundred_days: 0,
+            backlog: 0,
+            story: Story::None,
+            rates: Rates::default(),
+            is_calm: true,
         }
     }
 

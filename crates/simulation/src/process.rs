@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fitferry_core::activity::GarminId;
+use fitferry_core::budget::Purpose;
 use fitferry_core::head::Head;
 use fitferry_core::ledger::{Counts, Row};
 use fitferry_core::ports::{
@@ -45,6 +46,8 @@ pub(crate) struct Client {
     pub(crate) last_request: Option<Duration>,
     /// Garmin's bearer as it was read with the head.
     bearer_read: Option<Option<(SecretString, Version)>>,
+    /// Whose requests to Strava these are (*Budget*).
+    pub(crate) purpose: Option<Purpose>,
     /// What a spoilt process never reads again.
     secrets: BTreeMap<SecretName, Option<(SecretString, Version)>>,
 }
@@ -79,7 +82,7 @@ impl Process {
 
     /// Gets past a point, after that long.
     pub(crate) fn pass(&self, point: Point, span: SignedDuration) -> Pass<'_> {
-        Pass { process: self, at: Some((point, span)) }
+        Pass { process: self, at: Some((point, span)), until: None }
     }
 
     /// The process dies here.
@@ -106,6 +109,7 @@ impl Process {
 pub(crate) struct Pass<'a> {
     process: &'a Process,
     at: Option<(Point, SignedDuration)>,
+    until: Option<Timestamp>,
 }
 
 impl Future for Pass<'_> {
@@ -115,13 +119,25 @@ impl Future for Pass<'_> {
         let runner = self.process.runner;
         let at = self.at.take();
         let mut state = self.process.scene.lock();
-        match at {
-            Some((point, span)) => match state.arrive(runner, point, span) {
-                Going::On => Poll::Ready(()),
-                Going::Later => Poll::Pending,
+        let going = match at {
+            Some((point, span)) => state.arrive(runner, point, span),
+            // Two of one run may be on their way at once: whose moment has not come waits on.
+            None => match self.until {
+                Some(until) if until > state.now => Going::Later(Some(until)),
+                _ => Going::On,
             },
-            // It is polled again only when its moment has come, or not at all.
-            None => Poll::Ready(()),
+        };
+        match going {
+            Going::On => Poll::Ready(()),
+            Going::Later(until) => {
+                if let Some(until) = until {
+                    let wake = &mut state.slots[runner].wake;
+                    *wake = Some(wake.map_or(until, |wake| wake.min(until)));
+                }
+                drop(state);
+                self.until = until;
+                Poll::Pending
+            }
         }
     }
 }

@@ -154,9 +154,29 @@ pub(crate) struct TickFacts {
 
 impl Scene {
     pub(crate) fn new(plan: Plan, planted: Option<Planted>, traces: bool) -> Scene {
+        let mut state = State::empty(plan, planted, traces);
+        crate::life::prepare(&mut state);
+        Scene(Mutex::new(state))
+    }
+
+    /// One in which nothing happens but what the caller puts into it.
+    pub(crate) fn calm(plan: Plan, put: impl FnOnce(&mut State)) -> Scene {
+        let mut state = State::empty(plan, None, false);
+        crate::life::prepare_calm(&mut state);
+        put(&mut state);
+        Scene(Mutex::new(state))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn empty(plan: Plan, planted: Option<Planted>, traces: bool) -> State {
         let seed = plan.seed;
         let slots = plan.runners.iter().map(|runner| Slot::new(runner.skew)).collect();
-        let mut state = State {
+        State {
             now: plan.begin,
             world: World::empty(Dice::new(seed, Stream::World).draw()),
             life: Life::new(seed),
@@ -177,13 +197,7 @@ impl Scene {
             memories: Memories::default(),
             trace: traces.then(Vec::new),
             plan,
-        };
-        crate::life::prepare(&mut state);
-        Scene(Mutex::new(state))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
     }
 }
 
@@ -217,7 +231,8 @@ impl Slot {
 /// Whether a run goes on at a point, and when.
 pub(crate) enum Going {
     On,
-    Later,
+    /// `None`: never, since it is dead.
+    Later(Option<Timestamp>),
 }
 
 impl State {
@@ -245,7 +260,7 @@ impl State {
             slot.dead = true;
             slot.crash = None;
             slot.tick.was_hit = true;
-            return Going::Later;
+            return Going::Later(None);
         }
         let mut span = span;
         if let Some((fate, frozen)) = &mut slot.freeze
@@ -265,8 +280,7 @@ impl State {
         if span.is_zero() {
             return Going::On;
         }
-        self.slots[runner].wake = Some(now + span);
-        Going::Later
+        Going::Later(Some(now + span))
     }
 
     /// How long a write or a read of the store takes. It matters only where two runs may meet.

@@ -341,10 +341,16 @@ impl State {
         }
     }
 
-    pub(crate) fn charge(&mut self, who: usize, app: &AppId, kind: Kind, now: Timestamp) -> Result<(), Full> {
-        let charged = self.store.charge(app, kind, Purpose::Everyday, now);
+    pub(crate) fn charge(
+        &mut self,
+        who: usize,
+        app: &AppId,
+        (kind, purpose): (Kind, Purpose),
+        now: Timestamp,
+    ) -> Result<(), Full> {
+        let charged = self.store.charge(app, kind, purpose, now);
         self.agree("charge", &charged, |real| {
-            real.at_once(real.budget(who).charge(app, kind, Purpose::Everyday, now)).expect("it is writable")
+            real.at_once(real.budget(who).charge(app, kind, purpose, now)).expect("it is writable")
         });
         charged
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fitferry_core::activity::{Distance, Found, StravaId, UploadId, elapsed_from_number, external_id};
-use fitferry_core::budget::{Full, FullReason, Kind, Quota, Reading, View, limited_until};
+use fitferry_core::budget::{Full, FullReason, Kind, Purpose, Quota, Reading, View, limited_until};
 use fitferry_core::moment::later;
 use fitferry_core::ports::{
     Answer, Clock as _, Destination, Failure, Look, PortError, Processing, SecretName, SendError, Sent,
@@ -126,9 +126,10 @@ impl Process {
     /// Charges one request, or says why it must not be made.
     async fn charge(&self, login: &StravaLogin, kind: Kind) -> Result<(), Failure> {
         let service_now = self.service_now(login);
+        let purpose = self.client().purpose.unwrap_or(Purpose::Everyday);
         let charged = self.operate(|state| {
             let kind = if state.planted == Some(Planted::ReadWindowIgnored) { Kind::Upload } else { kind };
-            let charged = state.charge(self.runner, &app(), kind, service_now);
+            let charged = state.charge(self.runner, &app(), (kind, purpose), service_now);
             if charged.is_ok() {
                 oracle::limits::charged(state, self.runner, service_now);
             }
@@ -392,6 +393,38 @@ fn about_the_file(error: &str) -> Sent {
     match duplicate(error) {
         Some(of) => Sent::Duplicate { of, text: error.to_owned() },
         None => Sent::Refused(error.to_owned()),
+    }
+}
+
+/// The same door for a history, whose requests leave the everyday tick its reserve.
+pub(crate) struct History<'a>(pub(crate) &'a Process);
+
+impl History<'_> {
+    /// A process makes one request to Strava at a time.
+    async fn charged<T>(&self, request: impl Future<Output = T>) -> T {
+        self.0.client().purpose = Some(Purpose::Backfill);
+        let answer = request.await;
+        self.0.client().purpose = None;
+        answer
+    }
+}
+
+#[async_trait]
+impl Destination for History<'_> {
+    async fn find(&self, window: Window, stop_at: &BTreeSet<UploadId>) -> Result<Answer<Look>, Failure> {
+        self.charged(self.0.find(window, stop_at)).await
+    }
+
+    async fn upload(&self, upload: &Upload) -> Result<Answer<Sent>, SendError> {
+        self.charged(self.0.upload(upload)).await
+    }
+
+    async fn confirm(&self, upload: UploadId) -> Result<Answer<Processing>, Failure> {
+        self.charged(self.0.confirm(upload)).await
+    }
+
+    async fn budget(&self, now: Timestamp) -> Result<Option<View>, StoreError> {
+        self.0.budget(now).await
     }
 }
 

@@ -321,7 +321,7 @@ impl Observer for Teller<'_> {
     fn hears(&self, event: Progress<'_>) {
         match event {
             Progress::History(standing) => self.stands(standing),
-            Progress::TickOver(report) => {
+            Progress::TickOver { report, .. } => {
                 if let Ok(mut total) = self.total.lock() {
                     total.add(report);
                 }

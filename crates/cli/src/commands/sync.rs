@@ -68,7 +68,7 @@ impl Observer for Narrator {
             Progress::Settling { left } => format!("waiting for Strava to process {left}"),
             Progress::Settled(row) => format!("{}: {}", name(row), row.state.name()),
             // A backfill's, which tells of them itself.
-            Progress::History(_) | Progress::TickOver(_) => return,
+            Progress::History(_) | Progress::TickOver { .. } => return,
         };
         tracing::debug!("{text}");
         if let Some(bar) = &self.bar {

@@ -5,7 +5,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use fitferry_sandbox::strava::{Duplicates, Upload};
-use fitferry_sandbox::{Options, Route, World};
+use fitferry_sandbox::{Fault, Options, Route, What, When, World};
 use jiff::SignedDuration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -198,4 +198,24 @@ fn what_only_a_person_can_mend_ends_it() {
     assert_eq!(ran.json()["error"]["kind"], "app_inactive", "{ran:?}");
     let backwards = home.run(&["backfill", "--since", "2020-02-01", "--until", "2020-01-01"]);
     assert_eq!(backwards.exit, Some(2), "{backwards:?}");
+}
+
+#[test]
+fn an_outage_is_waited_out_and_one_that_does_not_end_is_told() {
+    let mut world = world();
+    let runs = history(&mut world, 5);
+    let mut home = Home::signed_in(world, Options::default());
+    home.set("FITFERRY_TIMING__RETRY_BASE", "20ms");
+    let down = Fault { route: Route::StravaList, when: When::Always, what: What::Status(503) };
+    home.world().faults.push(down);
+    // Six hours, at a six-thousandth of the usual length.
+    let ran = home.run(&BACKFILL);
+    assert_eq!(ran.exit, Some(4), "{ran:?}");
+    assert_eq!(ran.json()["error"]["kind"], "service_down");
+    home.world().faults.clear();
+    let child = home.start(&BACKFILL);
+    assert_eq!(child.wait_with_output().expect("it ends").status.code(), Some(0));
+    home.sync_until_settled();
+    assert_eq!(received(&home).into_iter().collect::<BTreeSet<_>>(), runs.into_iter().collect());
+    assert!(home.world().doubles().is_empty());
 }

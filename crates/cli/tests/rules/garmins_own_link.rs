@@ -1,9 +1,12 @@
 //! *Garmin's own link*: noticed, told once, and waited for.
 
+use fitferry_core::engine::Since;
+use fitferry_core::engine::backfill::Span;
 use fitferry_core::engine::report::Note;
 use fitferry_core::ledger::{Cause, How, State};
 use fitferry_sandbox::Route;
 use jiff::SignedDuration;
+use jiff::civil::date;
 
 use crate::runner::Runner;
 
@@ -39,4 +42,22 @@ async fn a_copy_that_it_delivers_after_ours_is_reported_and_left_alone() {
     runner.run_ago(0);
     let report = runner.tick().await;
     assert!(report.notes.iter().any(|note| matches!(note, Note::CopyByLink { .. })), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn a_history_does_not_wait_for_it_since_it_delivers_only_what_is_new() {
+    let mut runner = Runner::new().await;
+    runner.settings.since = Since::Day(date(2026, 11, 18));
+    runner.world().garmin_link = Some(SignedDuration::from_mins(10));
+    let ids: Vec<_> = (10..20).map(|day| runner.run_ago(day * 24)).collect();
+    runner.run_ago(5);
+    let report = runner.tick().await;
+    assert_eq!(report.head.link.on, Some(true));
+    let began = runner.now();
+    let end = runner.backfill(Span { from: date(2026, 1, 1), to: date(2026, 11, 18) }).await;
+    assert_eq!((end.trouble, end.left), (None, 0));
+    assert!(began.duration_until(runner.now()) < SignedDuration::from_mins(5));
+    for id in ids {
+        assert!(matches!(runner.state(id).await, State::Published { .. } | State::Submitted { .. }), "{id}");
+    }
 }

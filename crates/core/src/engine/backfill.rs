@@ -77,11 +77,13 @@ const GAP: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_secs(2);
 /// So long another run may hold the lease.
 const BUSY_MAX: Duration = Duration::from_secs(10 * 60);
+/// So long a service may be down or refuse before it is given up for today; all is kept for the next run.
+const OUTAGE_MAX: SignedDuration = SignedDuration::from_hours(6);
 /// A turn that came to nothing is not repeated at once.
 const NOTHING: Duration = Duration::from_secs(15);
 
 /// Carries a span of days. Ends when all of it has gone, when it is told to stop, and where only a person can help;
-/// whatever ends by itself it waits for.
+/// limits it waits for, and a service that is down for some hours.
 pub async fn backfill(ports: Ports<'_>, backfill: &Backfill<'_>, settings: &Settings, run: Run<'_>) -> End {
     // What it uploaded it does not wait for (contract, *What one sync does*).
     let mut settings = settings.clone();
@@ -97,6 +99,7 @@ pub async fn backfill(ports: Ports<'_>, backfill: &Backfill<'_>, settings: &Sett
         listed: None,
         ticked: None,
         busy_since: None,
+        outage_since: None,
         view: None,
         skew: SignedDuration::ZERO,
     };
@@ -119,6 +122,7 @@ struct Drive<'a> {
     /// When the last everyday tick began.
     ticked: Option<Duration>,
     busy_since: Option<Duration>,
+    outage_since: Option<Duration>,
     /// The account of requests, as last seen.
     view: Option<View>,
     /// Strava's clock less ours.
@@ -131,7 +135,7 @@ impl Drive<'_> {
             self.go_on()?;
             if self.everyday_is_due() {
                 let report = self.everyday().await;
-                if let Some((until, wait)) = self.read(&report)? {
+                if let Some((until, wait)) = self.read(&report, true)? {
                     self.wait(until, wait).await;
                     continue;
                 }
@@ -141,7 +145,7 @@ impl Drive<'_> {
             }
             let before = self.course.place();
             let report = self.turn().await;
-            if let Some((until, wait)) = self.read(&report)? {
+            if let Some((until, wait)) = self.read(&report, false)? {
                 self.wait(until, wait).await;
             } else if self.course.is_over {
                 return Ok(());
@@ -212,8 +216,8 @@ impl Drive<'_> {
     }
 
     /// Until when nothing can be done, by what a tick met; an error where waiting does not help.
-    fn read(&mut self, report: &Report) -> Result<Option<(Timestamp, Wait)>, Trouble> {
-        self.run.observer.hears(Progress::TickOver(report));
+    fn read(&mut self, report: &Report, everyday: bool) -> Result<Option<(Timestamp, Wait)>, Trouble> {
+        self.run.observer.hears(Progress::TickOver { report, everyday });
         self.view = report.budget.or(self.view);
         let now = self.ports.clock.now();
         match &report.trouble {
@@ -224,6 +228,7 @@ impl Drive<'_> {
             }
             _ => self.busy_since = None,
         }
+        self.bears(report)?;
         let pauses = [Service::Garmin, Service::Strava].into_iter().filter_map(|service| {
             let until = report.head.paused(service, now)?.until?;
             let is_budget = report.head.paused(service, now)?.cause == crate::head::PauseCause::Budget;
@@ -232,6 +237,20 @@ impl Drive<'_> {
         let spent = self.course.spent_until.map(|until| (earlier(until, self.skew), Wait::Budget));
         let wait = pauses.chain(spent).max_by_key(|(until, _)| *until).filter(|(until, _)| *until > now);
         Ok(wait)
+    }
+
+    /// An outage ends by itself, or it does not.
+    fn bears(&mut self, report: &Report) -> Result<(), Trouble> {
+        let Some(trouble @ Trouble::Port(PortError::Down { .. } | PortError::Refused { .. })) =
+            &report.trouble
+        else {
+            self.outage_since = None;
+            return Ok(());
+        };
+        let monotonic = self.ports.clock.monotonic();
+        let since = *self.outage_since.get_or_insert(monotonic);
+        let most = self.settings.timing.scaled(OUTAGE_MAX).unsigned_abs();
+        if monotonic.saturating_sub(since) > most { Err(trouble.clone()) } else { Ok(()) }
     }
 
     fn another_is_at_work(&mut self, now: Timestamp) -> Result<(Timestamp, Wait), Trouble> {

@@ -18,17 +18,17 @@ use crate::budget::Account;
 use crate::head::Running;
 use crate::ledger::{Cause, Row, SkipReason, State};
 use crate::moment::{earlier, later};
-use crate::planted::{self, Fault};
 use crate::ports::{Answer, Download, Failure, Fence, Service, Source, Version};
 use crate::rules::Decision;
 use crate::timing::Timing;
 
 /// How long a turn goes on before others may have the lease.
 const TURN: Duration = Duration::from_secs(10);
-/// For how long rows are kept from the everyday tick: until a slice has gone, or the process has died.
-const HELD: SignedDuration = SignedDuration::from_mins(30);
-/// What Strava took longer ago than this and a look does not show is asked for singly, by a later tick.
-const SHOWN_AFTER: SignedDuration = SignedDuration::from_mins(2);
+/// For how long rows are kept from the everyday tick: until a slice has gone, which takes two quarters of an hour, or
+/// the process has died.
+const HELD: SignedDuration = SignedDuration::from_mins(45);
+/// What Strava took longer ago than this and a look does not show will be shown by none; a later tick asks for it.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// What started since then is the everyday tick's, a backfill or not.
 const NEW: SignedDuration = SignedDuration::from_hours(72);
 /// So many looks are kept from turn to turn; without limits a history would pile them up.
@@ -146,7 +146,7 @@ impl Course {
     /// sent what that look does not show.
     fn follow(&mut self, fence: Fence) {
         let is_next = self.fence.is_some_and(|last| last.0 + 1 == fence.0);
-        if !is_next && !planted::has(Fault::EyesOutliveTheLease) {
+        if !is_next {
             self.eyes = Eyes::default();
         }
         self.fence = Some(fence);
@@ -308,7 +308,9 @@ impl Tick<'_> {
         for listed in walk.unknown {
             if self.is_in_span(&listed) {
                 let mut row = self.first_sight(listed, self.now());
-                if row.state == State::Wanted && row.not_before.is_none() {
+                // *Garmin's own link* delivers what is new, and is not waited for with what is old.
+                let is_old = row.start().is_some_and(|start| start < earlier(self.now(), NEW));
+                if row.state == State::Wanted && (is_old || row.not_before.is_none()) {
                     row.hold_for_history(until);
                 }
                 candidates.push(Candidate::New(row));
@@ -406,13 +408,14 @@ impl Tick<'_> {
         Ok(Some(Candidate::Skipped(row, version, was)))
     }
 
-    /// What has gone is not in hand any more, and what a look did not show is none of its slice.
+    /// What has gone is not in hand any more.
     fn count_slice(&mut self) {
         let now = self.now();
         let Some(course) = &mut self.history else { return };
         for id in std::mem::take(&mut course.slice.wanted) {
             match self.open.get(&id).map(|row| &row.state) {
-                Some(State::Wanted) => {
+                // In doubt it is not done with either: it may have to be sent again.
+                Some(State::Wanted | State::Submitting { .. }) => {
                     course.slice.wanted.insert(id);
                     continue;
                 }
@@ -426,24 +429,26 @@ impl Tick<'_> {
         if course.slice.wanted.is_empty() {
             course.slice_from = course.cursor.next;
         }
+        // Once its own moment has come, it is the everyday tick's.
+        let is_kept = |id: &GarminId| {
+            let row = self.open.get(id).filter(|row| matches!(row.state, State::Submitted { .. }));
+            row.is_some_and(|row| row.not_before.is_some_and(|until| until > now))
+        };
         let newest = self.eyes.0.last();
-        for id in std::mem::take(&mut course.slice.sent) {
-            let Some(row) = self.open.get(&id) else { continue };
-            let State::Submitted { since, .. } = row.state else { continue };
-            let was_looked_for = row.start().zip(newest).is_some_and(|(start, seen)| {
-                seen.window.contains(start) && later(since, SHOWN_AFTER) <= seen.began
-            });
-            let is_kept = row.not_before.is_some_and(|until| until > now);
-            match (was_looked_for, is_kept) {
-                (false, true) => course.slice.sent.insert(id),
-                (true, true) => course.strays.insert(id),
-                // Its own moment has come: it is the everyday tick's.
-                (_, false) => false,
-            };
-        }
-        course.strays.retain(|id| {
-            self.open.get(id).is_some_and(|row| row.not_before.is_some_and(|until| until > now))
-        });
+        let is_stray = |id: &GarminId| {
+            self.open.get(id).zip(newest).is_some_and(|(row, seen)| match row.state {
+                State::Submitted { since, .. } => {
+                    let was_covered = row.start().is_some_and(|start| seen.window.contains(start));
+                    was_covered && later(since, SHOWN_WITHIN) <= seen.began
+                }
+                _ => false,
+            })
+        };
+        let (strays, sent) =
+            std::mem::take(&mut course.slice.sent).into_iter().filter(is_kept).partition(is_stray);
+        course.slice.sent = sent;
+        course.strays.extend::<BTreeSet<GarminId>>(strays);
+        course.strays.retain(is_kept);
     }
 
     /// Shows what the last slice has become; what it does not show is the next tick's.
@@ -536,5 +541,54 @@ impl Candidate {
         match self {
             Candidate::New(row) | Candidate::Open(row) | Candidate::Skipped(row, ..) => row,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::engine::next::Seen;
+    use crate::ports::Window;
+
+    fn course_that_has_looked() -> Course {
+        let mut course = Course::over(date(2020, 1, 1), date(2026, 11, 18));
+        course.follow(Fence(5));
+        let window = Window { after: Timestamp::UNIX_EPOCH, before: Timestamp::MAX };
+        let (at, found) = (Duration::ZERO, Vec::new());
+        course.eyes.0.push(Seen { window, began: Timestamp::UNIX_EPOCH, at, found, sees_private: true });
+        course
+    }
+
+    #[test]
+    fn what_a_turn_saw_counts_for_the_next_one_unless_another_run_had_the_lease_in_between() {
+        let mut course = course_that_has_looked();
+        course.ticked(None);
+        course.ticked(Some(Fence(6)));
+        course.follow(Fence(7));
+        assert_eq!(course.eyes.0.len(), 1, "the everyday tick beside it was its own");
+        course.follow(Fence(9));
+        assert!(course.eyes.0.is_empty(), "somebody had the eighth");
+    }
+
+    #[test]
+    fn a_cursor_reads_every_day_once_and_more_of_them_where_little_lies() {
+        let mut cursor = Cursor::over(date(2026, 1, 1), date(2026, 12, 31));
+        let mut next = date(2026, 1, 1);
+        let mut windows = 0;
+        while let Some((from, to)) = cursor.window() {
+            assert_eq!(from, next);
+            next = after(to, 1);
+            cursor.has_read(to, 0);
+            windows += 1;
+        }
+        assert_eq!((next, windows), (date(2027, 1, 1), 4), "28, 56, 112 days, and the rest");
+        let mut cursor = Cursor::over(date(2026, 1, 1), date(2026, 12, 31));
+        cursor.stop_at(date(2026, 1, 10));
+        assert_eq!(cursor.window(), Some((date(2026, 1, 10), date(2026, 1, 19))));
+        // Of one day more may lie there than a slice holds.
+        cursor.stop_at(date(2026, 1, 10));
+        assert_eq!(cursor.window(), Some((date(2026, 1, 10), date(2026, 1, 10))));
     }
 }

@@ -97,7 +97,10 @@ pub enum Progress<'a> {
     /// Of a backfill: how it stands.
     History(&'a backfill::Standing),
     /// Of a backfill: one of its turns, or an everyday tick beside them, is over.
-    TickOver(&'a Report),
+    TickOver {
+        report: &'a Report,
+        everyday: bool,
+    },
 }
 
 /// An observer that hears nothing.

@@ -96,7 +96,7 @@ fn in_life(state: &mut State, life: &mut Life, event: &Event) -> bool {
 }
 
 /// Garmin's list shows it from here on.
-pub(super) fn arrive(state: &mut State, life: &mut Life, recording: Recording, at: Timestamp) -> u64 {
+pub(crate) fn arrive(state: &mut State, life: &mut Life, recording: Recording, at: Timestamp) -> u64 {
     let Recording { deed, activity, curse, start, decoy, .. } = recording;
     let sha256 = strava::sha256(&activity.file);
     let is_matchable =

@@ -30,6 +30,12 @@ pub(crate) fn prepare(state: &mut State) {
     state.schedule(plan.end(), Event::Heal);
 }
 
+/// The same without anything in it.
+pub(crate) fn prepare_calm(state: &mut State) {
+    services(state);
+    sign_in(state);
+}
+
 fn services(state: &mut State) {
     let plan = &state.plan;
     let strava = &mut state.world.strava;

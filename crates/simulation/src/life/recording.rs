@@ -137,6 +137,20 @@ impl Life {
     }
 }
 
+/// A run of an hour, whole and served at once.
+pub(super) fn usual(deed: u64, start: Timestamp) -> Recording {
+    let spec = GenerateSpec { kind: Kind::Run, start, elapsed_s: 3_600.0, distance_m: 10_000.0, seed: deed };
+    let activity = GarminActivity {
+        start: Some(start),
+        duration_s: Some(spec.elapsed_s),
+        elapsed_s: Some(spec.elapsed_s),
+        distance_m: Some(spec.distance_m),
+        file: generate::sketch(&spec),
+        ..GarminActivity::bare(&format!("Run {deed}"), "running")
+    };
+    Recording { deed, activity, curse: Curse::None, start, decoy: false, is_copied: false }
+}
+
 /// The least that a GPX file has.
 fn gpx(start: Timestamp, elapsed_s: u64) -> Vec<u8> {
     let end = start + SignedDuration::from_secs(elapsed_s.cast_signed());

@@ -34,7 +34,11 @@ pub(crate) fn paused(state: &mut State, full: Full) {
 
 /// Strava has answered. Its own 429 is our doing, unless another tool uses the app too.
 pub(crate) fn answered(state: &mut State, runner: usize, denial: Option<&Denial>) {
-    if !matches!(denial, Some(Denial::Strava(Refusal::Limited(_)))) || state.life.others_used {
+    if !matches!(denial, Some(Denial::Strava(Refusal::Limited(_)))) {
+        return;
+    }
+    state.stats.limited_answers += 1;
+    if state.life.others_used {
         return;
     }
     // At the end of a window a request may be charged to one and arrive in the next.

@@ -8,10 +8,16 @@ use crate::scene::State;
 
 impl State {
     /// What is going to become of an upload that arrives now: how long Strava takes, and how it ends.
-    pub(super) fn plan_upload(&mut self, external_id: &str) {
+    pub(crate) fn plan_upload(&mut self, external_id: &str) {
         let strict = self.plan.is_strict();
         let dice = &mut self.network;
         let usual = dice.long_tail(secs(1), secs(20));
+        if self.plan.is_calm {
+            let (processing, list_lag) = (Some(usual), Some(dice.long_tail(ms(100), mins(2))));
+            let end = PlannedEnd::Natural;
+            self.world.strava.plans = vec![Plan { who: PlanFor::Every, processing, list_lag, end }];
+            return;
+        }
         let (processing, list_lag) = match (dice.between(0, 9), strict) {
             (0..=6, _) => (usual, dice.long_tail(ms(100), secs(30))),
             (_, true) => {
