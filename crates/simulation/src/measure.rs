@@ -105,7 +105,7 @@ pub fn measure_backfill(activities: u64) -> Measured {
     drop(run);
     let mut state = scene.lock();
     let took = begin.duration_until(state.now);
-    if end.left > 0 || end.trouble.is_some() {
+    if end.left != Some(0) || end.trouble.is_some() {
         state.violate(Violation::new(crate::Law::NothingLost, format!("it ended with {end:?}")));
     }
     // Of the whole history: each received once.

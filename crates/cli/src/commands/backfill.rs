@@ -221,8 +221,12 @@ fn told(report: &Report, end: &End, settled: Settled, width: u16) -> String {
         text += "\n\n";
         text += &tables::lives(&failed, &report.head, report.finished, width);
     }
-    if end.left > 0 {
-        text += &format!("\n{} left. Run it again, and it goes on there.", thousands(end.left));
+    match end.left {
+        Some(0) => {}
+        Some(left) => text += &format!("\n{} left. Run it again, and it goes on there.", thousands(left)),
+        None => {
+            text += "\nIt ended before Garmin's list was read through. Run it again, and it goes on there."
+        }
     }
     text
 }

@@ -20,6 +20,14 @@ fn history(world: &mut World, runs: u32) -> Vec<u64> {
     (0..runs).map(|nth| add_run(world, &format!("Run {nth}"), 7.0 + 2.0 * f64::from(runs - nth))).collect()
 }
 
+/// A home where nothing is late because a machine is busy: there the order would be another one.
+fn home_of(world: World) -> Home {
+    let mut home = Home::signed_in(world, Options::default());
+    home.set("FITFERRY_TIMING__SEND_WITHIN", "30s");
+    home.set("FITFERRY_TIMING__UPLOAD_TIMEOUT", "60s");
+    home
+}
+
 /// What Strava has received, in the order in which it came.
 fn received(home: &Home) -> Vec<u64> {
     home.world().strava.uploads.values().filter_map(garmin_id).collect()
@@ -55,7 +63,7 @@ fn wait_until(mut is_so: impl FnMut() -> bool) {
 fn it_crosses_once_and_oldest_first_with_one_look_for_each_slice() {
     let mut world = world();
     let runs = history(&mut world, 450);
-    let home = Home::signed_in(world, Options::default());
+    let home = home_of(world);
     let mark = home.mark();
     let ran = home.run(&BACKFILL);
     assert_eq!(ran.exit, Some(0), "{ran:?}");
@@ -77,7 +85,7 @@ fn it_crosses_once_and_oldest_first_with_one_look_for_each_slice() {
 fn stopped_between_two_steps_it_says_what_is_left_and_goes_on_there() {
     let mut world = world();
     let runs = history(&mut world, 60);
-    let home = Home::signed_in(world, Options::default());
+    let home = home_of(world);
     for (signal, exit, until) in [(Signal::SIGINT, Some(130), 10), (Signal::SIGTERM, Some(0), 30)] {
         let child = home.start(&BACKFILL);
         wait_until(|| received(&home).len() >= until);
@@ -117,7 +125,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
 fn the_everyday_sync_goes_on_between_two_uploads() {
     let mut world = world();
     let runs = history(&mut world, 120);
-    let mut home = Home::signed_in(world, Options::default());
+    let mut home = home_of(world);
     home.set("FITFERRY_SYNC__EVERY", "200ms");
     home.set("FITFERRY_TIMING__GARMIN_SPACING", "50ms");
     let child = home.start(&BACKFILL);
@@ -137,7 +145,7 @@ fn the_everyday_sync_goes_on_between_two_uploads() {
 fn somebody_who_waits_for_the_lease_gets_it() {
     let mut world = world();
     let runs = history(&mut world, 150);
-    let mut home = Home::signed_in(world, Options::default());
+    let mut home = home_of(world);
     home.set("FITFERRY_TIMING__GARMIN_SPACING", "100ms");
     let child = home.start(&BACKFILL);
     wait_until(|| received(&home).len() >= 3);
@@ -154,7 +162,7 @@ fn somebody_who_waits_for_the_lease_gets_it() {
 fn what_was_skipped_is_reconsidered_unless_it_was_by_hand() {
     let mut world = world();
     let runs = history(&mut world, 6);
-    let mut home = Home::signed_in(world, Options::default());
+    let mut home = home_of(world);
     home.set("FITFERRY_SYNC__TYPES", "cycling");
     home.sync(0);
     assert_eq!(home.run(&["skip", &runs[2].to_string()]).exit, Some(0));
@@ -172,7 +180,7 @@ fn a_dry_run_says_how_many_and_how_long_and_writes_nothing() {
     let mut world = World::empty(7);
     world.strava.settings.processing = SignedDuration::from_millis(100);
     let runs = history(&mut world, 450);
-    let home = Home::signed_in(world, Options::default());
+    let home = home_of(world);
     let document = home.run(&[&BACKFILL[..], &["--dry-run"]].concat()).json();
     assert_eq!((&document["remaining"], &document["listed"]), (&runs.len().into(), &runs.len().into()));
     assert_eq!(list(&document, "would").len(), runs.len());
@@ -191,11 +199,12 @@ fn a_dry_run_says_how_many_and_how_long_and_writes_nothing() {
 fn what_only_a_person_can_mend_ends_it() {
     let mut world = world();
     history(&mut world, 3);
-    let home = Home::signed_in(world, Options::default());
+    let home = home_of(world);
     home.world().strava.apps.values_mut().for_each(|app| app.active = false);
     let ran = home.run(&BACKFILL);
     assert_eq!(ran.exit, Some(4), "{ran:?}");
     assert_eq!(ran.json()["error"]["kind"], "app_inactive", "{ran:?}");
+    assert!(ran.json()["remaining"].is_null(), "nobody has read the list: {ran:?}");
     let backwards = home.run(&["backfill", "--since", "2020-02-01", "--until", "2020-01-01"]);
     assert_eq!(backwards.exit, Some(2), "{backwards:?}");
 }

@@ -64,7 +64,7 @@ async fn a_history_waits_for_the_windows_by_itself_and_meets_no_429() {
     let began = runner.now();
     let span = Span { from: date(2026, 1, 1), to: date(2026, 11, 18) };
     let end = runner.backfill(span).await;
-    assert_eq!((end.trouble, end.left, end.done), (None, 0, 60));
+    assert_eq!((end.trouble, end.left, end.done), (None, Some(0), 60));
     assert!(began.duration_until(runner.now()) >= SignedDuration::from_mins(29), "sixty need three quarters");
     let log = runner.sandbox.log();
     let mut by_quarter = std::collections::BTreeMap::<i64, usize>::new();

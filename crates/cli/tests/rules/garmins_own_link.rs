@@ -55,7 +55,7 @@ async fn a_history_does_not_wait_for_it_since_it_delivers_only_what_is_new() {
     assert_eq!(report.head.link.on, Some(true));
     let began = runner.now();
     let end = runner.backfill(Span { from: date(2026, 1, 1), to: date(2026, 11, 18) }).await;
-    assert_eq!((end.trouble, end.left), (None, 0));
+    assert_eq!((end.trouble, end.left), (None, Some(0)));
     assert!(began.duration_until(runner.now()) < SignedDuration::from_mins(5));
     for id in ids {
         assert!(matches!(runner.state(id).await, State::Published { .. } | State::Submitted { .. }), "{id}");

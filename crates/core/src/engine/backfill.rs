@@ -63,8 +63,8 @@ pub enum Wait {
 #[derive(Clone, Debug)]
 pub struct End {
     pub done: u64,
-    /// How many of the wanted ones have not gone.
-    pub left: u64,
+    /// How many of the wanted ones have not gone; `None`: it ended before Garmin's list was read through.
+    pub left: Option<u64>,
     /// Activities of the span on Garmin's list, where it has been read through.
     pub listed: Option<u64>,
     /// Why it ended before all had gone.
@@ -105,7 +105,7 @@ pub async fn backfill(ports: Ports<'_>, backfill: &Backfill<'_>, settings: &Sett
     };
     let trouble = drive.run().await.err();
     let Standing { done, left, .. } = drive.standing(None);
-    End { done, left: left.unwrap_or_else(|| drive.course.left()), listed: drive.listed, trouble }
+    End { done, left, listed: drive.listed, trouble }
 }
 
 struct Drive<'a> {
