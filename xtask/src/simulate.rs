@@ -33,6 +33,9 @@ pub(crate) struct Asked {
     /// What the doors to the store have underneath: memory, sqlite or dynamodb
     #[arg(long, value_parser = store, default_value = "memory")]
     store: StoreKind,
+    /// In every life a person carries the past over with a backfill [default: in one of eight]
+    #[arg(long)]
+    histories: bool,
     /// How many lives are played at once [default: one a core]
     #[arg(long, value_name = "J")]
     jobs: Option<usize>,
@@ -282,7 +285,8 @@ impl Asked {
             mode = Some(Mode::Strict);
             days = days.or(Some(14));
         }
-        Options { seed, mode, days, store: self.store, planted, ..Options::default() }
+        let histories = self.histories || planted.is_some_and(Planted::is_of_histories);
+        Options { seed, mode, days, store: self.store, histories, planted, traces: false }
     }
 
     /// What has to be said again to play the same.
@@ -298,6 +302,9 @@ impl Asked {
             StoreKind::Memory => {}
             StoreKind::Sqlite => flags += " --store sqlite",
             StoreKind::DynamoDb => flags += " --store dynamodb",
+        }
+        if self.histories {
+            flags += " --histories";
         }
         flags
     }

@@ -32,6 +32,14 @@ pub enum Fault {
     LimitIsReplaced,
     /// *Tokens*: the new pair is used, and written with the next renewal.
     PairUsedBeforeItIsKept,
+    /// *Fresh eyes*: what a backfill saw counts although another run has had the lease since.
+    EyesOutliveTheLease,
+    /// *Fresh eyes*: a backfill sends what it took up after the look that shows it.
+    EarlierLooksUnread,
+    /// *Blame*: a backfill reads on in Garmin's list while Garmin is left alone.
+    PausesUnheeded,
+    /// *Blame*: a file that a backfill has downloaded before its turn counts as one that killed it.
+    FileAheadCountsAgainst,
 }
 
 #[cfg(feature = "planted")]

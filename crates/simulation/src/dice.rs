@@ -13,6 +13,7 @@ pub(crate) enum Stream {
     Network,
     Trouble,
     Table,
+    History,
 }
 
 /// A stream of numbers.

@@ -3,12 +3,15 @@
 //! A run is a future that is polled by hand, by one thread, only when its moment has come; a run that dies is a
 //! future that is dropped. So the order of everything is decided by the seed alone.
 
+mod history;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use fitferry_core::engine::backfill;
 use fitferry_core::engine::report::Report;
 use fitferry_core::engine::{self, Deaf, Run, Settings};
 use fitferry_core::ports::Service;
@@ -30,13 +33,21 @@ const SETTLES_WITHIN: SignedDuration = days(14);
 /// Far more than any seed takes.
 const STEPS_MAX: u64 = 3_000_000;
 
-type Tick = Pin<Box<dyn Future<Output = Report>>>;
+type Going = Pin<Box<dyn Future<Output = Ended>>>;
+
+/// How a run ended.
+enum Ended {
+    Tick(Box<Report>),
+    History(backfill::Span, backfill::End),
+}
 
 struct Runner {
     process: Option<Arc<Process>>,
-    tick: Option<Tick>,
-    /// No tick begins before.
+    going: Option<Going>,
+    /// No run begins before.
     not_before: Timestamp,
+    /// A person sets a history off again, which died or was stopped.
+    again_at: Option<Timestamp>,
     /// The stretch of which a tick has shown that nothing comes of it.
     shown: Option<Stretch>,
     /// The tick that runs stands for a stretch that is skipped.
@@ -66,8 +77,9 @@ impl Drive {
         let horizon = plan.end() + SETTLES_WITHIN;
         let runner = |begin| Runner {
             process: None,
-            tick: None,
+            going: None,
             not_before: begin,
+            again_at: None,
             shown: None,
             stands_for_many: false,
         };
@@ -140,10 +152,9 @@ impl Drive {
         for (index, runner) in self.runners.iter().enumerate() {
             let due = match state.slots[index].running {
                 true => state.slots[index].goes_on_at().map(|at| (at, Next::Poll(index))),
-                false => {
-                    let (at, stands_for_many) = runner.next_start(&state, index);
-                    Some((at, Next::Start { runner: index, stands_for_many }))
-                }
+                false => runner
+                    .next_start(&state, index)
+                    .map(|(at, stands_for_many)| (at, Next::Start { runner: index, stands_for_many })),
             };
             if let Some((at, next)) = due
                 && first.as_ref().is_none_or(|(earliest, _)| at < *earliest)
@@ -158,7 +169,11 @@ impl Drive {
         let mut state = self.scene.lock();
         let runner = &mut self.runners[index];
         state.settle_world();
-        state.stats.ticks += 1;
+        let history = state.plan.runners[index].history.clone();
+        match history {
+            None => state.stats.ticks += 1,
+            Some(_) => state.stats.histories += 1,
+        }
         let skipped = runner.process.is_none();
         if skipped {
             state.process_ends(index);
@@ -168,7 +183,11 @@ impl Drive {
         for slot in &mut state.slots {
             slot.tick.met_another = true;
         }
-        let fates = if state.healed { (None, None) } else { state.fates() };
+        let fates = match &history {
+            _ if state.healed => (None, None),
+            None => state.fates(),
+            Some(_) => state.fates_of_a_history(),
+        };
         let (garmin_changes, head_writes_before) = (state.garmin_changes, state.store.head_writes);
         let slot = &mut state.slots[index];
         slot.running = true;
@@ -177,6 +196,7 @@ impl Drive {
         (slot.crash, slot.freeze) = fates;
         slot.tick = TickFacts {
             began: now,
+            history_began: history.is_some().then_some(now),
             met_another,
             garmin_changes,
             garmin_changes_before: garmin_changes,
@@ -193,29 +213,36 @@ impl Drive {
             .get_or_insert_with(|| Arc::new(Process::new(Arc::clone(&self.scene), index)))
             .clone();
         runner.stands_for_many = stands_for_many;
-        runner.tick = Some(tick(process, Arc::clone(&self.settings), deadline, self.planted));
+        let settings = Arc::clone(&self.settings);
+        runner.going = Some(match history {
+            None => tick(process, settings, deadline, self.planted),
+            Some(plan) => history::run(process, settings, &plan, self.planted),
+        });
         self.poll(index);
     }
 
     fn poll(&mut self, index: usize) {
         let runner = &mut self.runners[index];
         let is_dead = self.scene.lock().slots[index].dead;
-        let Some(tick) = &mut runner.tick else { return };
+        let Some(going) = &mut runner.going else { return };
         let polled = match is_dead {
             true => Poll::Pending,
-            false => tick.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+            false => going.as_mut().poll(&mut Context::from_waker(Waker::noop())),
         };
         match polled {
-            Poll::Ready(report) => {
-                runner.tick = None;
+            Poll::Ready(ended) => {
+                runner.going = None;
                 let mut state = self.scene.lock();
-                runner.tick_ended(&mut state, index, &report);
+                match ended {
+                    Ended::Tick(report) => runner.tick_ended(&mut state, index, &report),
+                    Ended::History(span, end) => runner.history_ended(&mut state, index, span, &end),
+                }
             }
             Poll::Pending => {
                 let mut state = self.scene.lock();
                 if state.slots[index].dead {
                     // What is dropped may look at the scene.
-                    let gone = (runner.tick.take(), runner.process.take());
+                    let gone = (runner.going.take(), runner.process.take());
                     runner.died(&mut state, index);
                     drop(state);
                     drop(gone);
@@ -231,13 +258,13 @@ fn tick(
     settings: Arc<Settings>,
     deadline: Option<Duration>,
     planted: Option<Planted>,
-) -> Tick {
+) -> Going {
     Box::pin(async move {
         let run = Run { deadline, stop: &process.stop, observer: &Deaf };
-        match planted.map(|planted| planted.doors(&process)) {
+        Ended::Tick(Box::new(match planted.map(|planted| planted.doors(&process)) {
             Some(doors) => engine::tick(doors.ports(), &settings, run).await,
             None => engine::tick(process.ports(), &settings, run).await,
-        }
+        }))
     })
 }
 
@@ -246,8 +273,11 @@ impl Runner {
     ///
     /// Where nothing is due and nothing has changed, every tick would come to nothing: one is made, at the end of
     /// the stretch, and the others are skipped.
-    fn next_start(&self, state: &State, index: usize) -> (Timestamp, bool) {
+    fn next_start(&self, state: &State, index: usize) -> Option<(Timestamp, bool)> {
         let plan = &state.plan.runners[index];
+        if let Some(history) = &plan.history {
+            return self.next_history(state, history).map(|at| (at, false));
+        }
         let grid = |at: Timestamp| slot_from(state.plan.begin + plan.phase, plan.period, at);
         let first = grid(self.not_before.max(state.now));
         let mut next = (first, false);
@@ -267,18 +297,14 @@ impl Runner {
                 next = (grid(*to), false);
             }
         }
-        next
+        Some(next)
     }
 
     fn tick_ended(&mut self, state: &mut State, index: usize, report: &Report) {
         let now = state.now;
         oracle::tick_over(state, index);
         let slot = &mut state.slots[index];
-        slot.running = false;
-        slot.wake = None;
-        slot.crash = None;
-        slot.freeze = None;
-        slot.in_flight = None;
+        slot.rest();
         let tick = std::mem::take(&mut slot.tick);
         self.not_before = now + ms(1);
         let wrote = tick.writes;
@@ -337,6 +363,7 @@ impl Runner {
         state.process_ends(index);
         oracle::head::nothing_sleeps(state, index);
         self.not_before = now + ms(1);
+        self.set_off_again(state, index);
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Options {
     /// `None`: 14 days, and 90 in one seed of ten.
     pub days: Option<i64>,
     pub store: StoreKind,
+    /// A person carries the past over in every life, and not in one of eight.
+    pub histories: bool,
     pub planted: Option<Planted>,
     /// Keep the history for people.
     pub traces: bool,
@@ -58,7 +60,7 @@ pub struct Options {
 
 /// Plays one seed to its end, or to the first violation.
 pub fn play(options: &Options) -> Outcome {
-    let plan = plan::Plan::of(options.seed, options.mode, options.days, options.store);
+    let plan = plan::Plan::of(options);
     planted::in_force(options.planted, || drive::Drive::new(plan, options.planted, options.traces).play())
 }
 

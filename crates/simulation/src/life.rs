@@ -66,6 +66,8 @@ pub(crate) struct Fact {
     pub(crate) uploads_received: u64,
     /// The person's word.
     pub(crate) told_to_skip: bool,
+    /// A history took it up as something old.
+    pub(crate) of_history: bool,
 }
 
 /// Everything that is true.

@@ -6,6 +6,7 @@
 
 pub(crate) mod end;
 pub(crate) mod head;
+pub(crate) mod history;
 pub(crate) mod limits;
 pub(crate) mod rows;
 pub(crate) mod tokens;
@@ -29,6 +30,8 @@ pub(crate) struct Oracle {
     pub(crate) sweeps_are_split: bool,
     /// The newest page of Garmin's list that the head's fingerprint is of.
     pub(crate) page_known: Vec<GarminId>,
+    /// The history that had the lease last, and when it began; `None` where that was another run.
+    last_lease: Option<(usize, Timestamp)>,
     activities_seen: usize,
     garmin_limited_until: Option<(Timestamp, Timestamp)>,
 }
@@ -40,6 +43,8 @@ pub(crate) struct Look {
     before: i64,
     /// When its first page was answered.
     began: Timestamp,
+    /// Of a history: when another run took the lease, so that it counts no more.
+    lost: Option<Timestamp>,
 }
 
 /// *Nothing doubled*: no two activities from our uploads of one of Garmin's.
@@ -105,7 +110,7 @@ pub(crate) fn strava_asked(state: &mut State, runner: usize) {
 
 /// A look was answered to its last page.
 pub(crate) fn looked(state: &mut State, runner: usize, (after, before): (i64, i64), began: Timestamp) {
-    state.slots[runner].tick.looks.push(Look { after, before, began });
+    state.slots[runner].tick.looks.push(Look { after, before, began, lost: None });
 }
 
 /// The client has looked at the clock for the last time before an upload.
@@ -127,7 +132,15 @@ pub(crate) fn upload_checked(state: &mut State, runner: usize, id: GarminId) {
 }
 
 /// A new lease: whatever download is noted as begun has met its death.
-pub(crate) fn lease_taken(state: &mut State) {
+pub(crate) fn lease_taken(state: &mut State, who: usize) {
+    history::lease_taken(state, who);
+    // A history gives the lease up and takes it again while it lives.
+    let history = state.slots.get(who).and_then(|slot| slot.tick.history_began).map(|began| (who, began));
+    let lives_on = history.is_some() && state.oracle.last_lease == history;
+    state.oracle.last_lease = history;
+    if lives_on {
+        return;
+    }
     let begun: Vec<GarminId> =
         state.store.open().filter(|(row, _)| row.download_begun.is_some()).map(|(row, _)| row.id()).collect();
     for id in begun {

@@ -96,6 +96,9 @@ macro_rules! stats {
 
 stats! {
     ticks,
+    /// Histories that a person set off, and of them those that came to their end.
+    histories,
+    histories_done,
     /// Those that had nothing to do.
     idle_ticks,
     /// Those that were made to show that nothing comes of a stretch that was skipped.

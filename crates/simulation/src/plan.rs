@@ -4,8 +4,10 @@ use fitferry_core::engine::{Hold, Settings, Since};
 use fitferry_core::rules::Rules;
 use fitferry_core::timing::Timing;
 use fitferry_sandbox::strava::{Duplicates, Limits, PerWindow, Tell};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::Options;
 use crate::dice::{Dice, Stream, days, hours, mins, secs};
 
 /// What the services do about uploads that they know, and how slow anything may be (architecture, *The simulated
@@ -60,6 +62,20 @@ pub(crate) struct RunnerPlan {
     pub(crate) is_daemon: bool,
     /// Our clock less the services'.
     pub(crate) skew: SignedDuration,
+    /// It is no tick at all, but a person's `fitferry backfill`.
+    pub(crate) history: Option<HistoryPlan>,
+}
+
+/// A history that a person brings over, beside the ticks.
+#[derive(Clone, Debug)]
+pub(crate) struct HistoryPlan {
+    /// When the person sets it off.
+    pub(crate) begins: Vec<Timestamp>,
+    /// So long after one that died or was stopped it is set off again.
+    pub(crate) again: SignedDuration,
+    pub(crate) from: Date,
+    /// How often its own everyday tick comes.
+    pub(crate) every: SignedDuration,
 }
 
 /// Which of Garmin's two APIs the login is for.
@@ -136,7 +152,8 @@ pub(crate) struct Plan {
 const BEGIN: i64 = 1_795_003_200;
 
 impl Plan {
-    pub(crate) fn of(seed: u64, mode: Option<Mode>, days_given: Option<i64>, store: StoreKind) -> Plan {
+    pub(crate) fn of(options: &Options) -> Plan {
+        let Options { seed, mode, days: days_given, store, .. } = *options;
         let mut dice = Dice::new(seed, Stream::Plan);
         let mode = mode.unwrap_or(if seed.is_multiple_of(2) { Mode::Strict } else { Mode::Wild });
         let is_long = (seed / 2).is_multiple_of(10);
@@ -188,7 +205,7 @@ impl Plan {
             0..=6 => Limits::NEW_APP,
             _ => Limits::UPGRADED,
         };
-        Plan {
+        let mut plan = Plan {
             seed,
             mode,
             days: days_long,
@@ -221,7 +238,39 @@ impl Plan {
             rates,
             story,
             is_calm: false,
+        };
+        plan.add_history(options.histories);
+        plan
+    }
+
+    /// In one life of eight there is a past worth carrying, and a person who does; by dice of its own, so that the
+    /// other lives know nothing of it.
+    fn add_history(&mut self, everywhere: bool) {
+        let mut dice = Dice::new(self.seed, Stream::History);
+        let is_one = dice.chance(125);
+        if !is_one && !everywhere {
+            return;
         }
+        self.backlog = self.backlog.max(dice.pick(&[30, 90, 150]));
+        let whole = days(self.days);
+        let mut begins: Vec<Timestamp> =
+            (0..dice.between(1, 3)).map(|_| self.begin + dice.long_tail(mins(20), whole * 4 / 5)).collect();
+        begins.sort();
+        let from = self.begin - days(dice.pick(&[40, 150, 400]));
+        self.runners.push(RunnerPlan {
+            period: mins(1),
+            phase: SignedDuration::ZERO,
+            deadline: None,
+            is_daemon: false,
+            // On the first one's machine.
+            skew: self.runners[0].skew,
+            history: Some(HistoryPlan {
+                begins,
+                again: dice.long_tail(secs(20), hours(8)),
+                from: jiff::tz::Offset::UTC.to_datetime(from).date(),
+                every: mins(dice.pick(&[1, 5, 15])),
+            }),
+        });
     }
 
     /// Services as they are on a good day, default settings, and nothing that goes wrong; what starts on that day or
@@ -247,6 +296,7 @@ impl Plan {
                 deadline: None,
                 is_daemon: true,
                 skew: SignedDuration::ZERO,
+                history: None,
             }],
             lease: LeaseKind::Lock,
             store: StoreKind::Memory,
@@ -333,6 +383,7 @@ fn runners(dice: &mut Dice, lease: LeaseKind, wild: bool) -> Vec<RunnerPlan> {
                 deadline: (lease == LeaseKind::Term && dice.chance(500)).then(|| secs(50)),
                 is_daemon: dice.chance(500),
                 skew: if index == 0 { skew } else { skew + dice.span(secs(0), secs(4)) - secs(2) },
+                history: None,
             }
         })
         .collect()

@@ -101,9 +101,28 @@ planted! {
     NothingIsHeld = NothingIsHeld,
     /// A later, shorter pause replaces that of a 429.
     LimitIsReplaced = LimitIsReplaced,
+    /// What a backfill saw counts although another run has had the lease since.
+    EyesOutliveTheLease = EyesOutliveTheLease,
+    /// A backfill sends what it took up after the look that shows it.
+    EarlierLooksUnread = EarlierLooksUnread,
+    /// A backfill reads on in Garmin's list while Garmin is left alone.
+    PausesUnheeded = PausesUnheeded,
+    /// A file that a backfill has downloaded before its turn counts as one that killed it.
+    FileAheadCountsAgainst = FileAheadCountsAgainst,
 }
 
 impl Planted {
+    /// It shows only where a person carries the past over.
+    pub fn is_of_histories(self) -> bool {
+        matches!(
+            self,
+            Planted::EyesOutliveTheLease
+                | Planted::EarlierLooksUnread
+                | Planted::PausesUnheeded
+                | Planted::FileAheadCountsAgainst
+        )
+    }
+
     pub fn from_name(name: &str) -> Option<Planted> {
         Planted::ALL.iter().copied().find(|planted| planted.name().eq_ignore_ascii_case(name))
     }

@@ -125,6 +125,8 @@ pub(crate) struct Slot {
 #[derive(Debug, Default)]
 pub(crate) struct TickFacts {
     pub(crate) began: Timestamp,
+    /// When the history began of which this tick is a turn.
+    pub(crate) history_began: Option<Timestamp>,
     pub(crate) looks: Vec<crate::oracle::Look>,
     pub(crate) garmin_requests: u32,
     pub(crate) strava_requests: u32,
@@ -148,6 +150,8 @@ pub(crate) struct TickFacts {
     pub(crate) shifts: u32,
     pub(crate) listing: Option<Vec<u64>>,
     pub(crate) look_reached: usize,
+    /// Of a history: when its last intent was durable.
+    pub(crate) intended: Option<Timestamp>,
     /// The upload that is being sent, and when the client looked at the clock last.
     pub(crate) checked: Option<(GarminId, Timestamp)>,
 }
@@ -221,6 +225,15 @@ impl Slot {
 }
 
 impl Slot {
+    /// A run has ended.
+    pub(crate) fn rest(&mut self) {
+        self.running = false;
+        self.wake = None;
+        self.crash = None;
+        self.freeze = None;
+        self.in_flight = None;
+    }
+
     /// When something happens to the run: it goes on, or it is killed.
     pub(crate) fn goes_on_at(&self) -> Option<Timestamp> {
         let wake = self.wake?;

@@ -247,7 +247,7 @@ impl State {
         }
         self.agree("take", &taken, |real| real.at_once(real.door(who).take(until)).expect("it is writable"));
         if taken.is_some() && taken != mine {
-            oracle::lease_taken(self);
+            oracle::lease_taken(self, who);
         }
         self.set_fence(who, taken.or(mine));
         if let (Some(slot), Some(_)) = (self.slots.get_mut(who), taken) {

@@ -223,6 +223,9 @@ fn told(report: &Report, end: &End, settled: Settled, width: u16) -> String {
     }
     match end.left {
         Some(0) => {}
+        Some(left) if end.trouble.is_none() => {
+            text += &format!("\n{} left, which the next sync goes on with at its time.", thousands(left));
+        }
         Some(left) => text += &format!("\n{} left. Run it again, and it goes on there.", thousands(left)),
         None => {
             text += "\nIt ended before Garmin's list was read through. Run it again, and it goes on there."

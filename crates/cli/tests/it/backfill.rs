@@ -210,6 +210,21 @@ fn what_only_a_person_can_mend_ends_it() {
 }
 
 #[test]
+fn a_dry_run_asks_nobody_who_is_left_alone() {
+    let mut world = world();
+    history(&mut world, 3);
+    let home = home_of(world);
+    let limited = What::TooManyRequests { retry_after: Some(3600) };
+    home.world().faults.push(Fault { route: Route::GarminList, when: When::Always, what: limited });
+    assert_eq!(home.sync(4)["error"]["kind"], "limited");
+    let mark = home.mark();
+    let ran = home.run(&[&BACKFILL[..], &["--dry-run"]].concat());
+    assert_eq!(ran.exit, Some(4), "{ran:?}");
+    assert_eq!(ran.json()["error"]["kind"], "limited", "{ran:?}");
+    assert_eq!(home.mark(), mark, "nothing was asked for");
+}
+
+#[test]
 fn an_outage_is_waited_out_and_one_that_does_not_end_is_told() {
     let mut world = world();
     let runs = history(&mut world, 5);

@@ -18,7 +18,14 @@ fn a_ledger_that_moved_is_read_only_and_goes_on_where_it_went() {
     let moved = home.run(&["store", "copy", OLD, NEW, "--json"]);
     assert_eq!(moved.exit, Some(0), "{moved:?}");
     assert_eq!(moved.json()["added"], 1);
-    for command in [&["sync", "--json"] as &[&str], &["sync", "--dry-run", "--json"], &["watch", "--json"]] {
+    let backfill = ["backfill", "--since", "2020-01-01", "--json", "--dry-run"];
+    for command in [
+        &["sync", "--json"] as &[&str],
+        &["sync", "--dry-run", "--json"],
+        &["watch", "--json"],
+        &backfill[..4],
+        &backfill,
+    ] {
         let refused = home.run(command);
         assert_eq!(refused.exit, Some(2), "{command:?}: {refused:?}");
         let error = &refused.json()["error"];

@@ -8,23 +8,17 @@
 
 use std::time::Duration;
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+pub use super::cursor::Span;
 use super::history::Course;
 use super::report::{Report, Trouble};
-use super::survey::Surveyor;
+use super::survey::{Met, Surveyor};
 use super::{Progress, Run, Settings, Tick};
 use crate::budget::{Account, View};
 use crate::moment::{earlier, later};
+use crate::planted::{self, Fault};
 use crate::ports::{Destination, PortError, Ports, Service};
-
-/// Which days of Garmin's calendar are carried, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    pub from: Date,
-    pub to: Date,
-}
 
 /// What a backfill is told.
 #[derive(Clone, Copy)]
@@ -93,7 +87,7 @@ pub async fn backfill(ports: Ports<'_>, backfill: &Backfill<'_>, settings: &Sett
         backfill,
         settings: &settings,
         run,
-        course: Course::over(backfill.span.from, backfill.span.to),
+        course: Course::over(backfill.span),
         surveyor: Some(Surveyor::over(backfill.span)),
         wanted: None,
         listed: None,
@@ -135,7 +129,9 @@ impl Drive<'_> {
             self.go_on()?;
             if self.everyday_is_due() {
                 let report = self.everyday().await;
-                if let Some((until, wait)) = self.read(&report, true)? {
+                self.run.observer.hears(Progress::TickOver { report: &report, everyday: true });
+                self.bears(&report, None)?;
+                if let Some((until, wait)) = self.read(&report)? {
                     self.wait(until, wait).await;
                     continue;
                 }
@@ -145,7 +141,9 @@ impl Drive<'_> {
             }
             let before = self.course.place();
             let report = self.turn().await;
-            if let Some((until, wait)) = self.read(&report, false)? {
+            self.run.observer.hears(Progress::TickOver { report: &report, everyday: false });
+            self.bears(&report, Some(self.course.place() != before))?;
+            if let Some((until, wait)) = self.read(&report)? {
                 self.wait(until, wait).await;
             } else if self.course.is_over {
                 return Ok(());
@@ -188,7 +186,7 @@ impl Drive<'_> {
         self.course.gives_way = self.ticked.unwrap_or_default() + self.every();
         let ports = Ports { destination: self.backfill.destination, ..self.ports };
         let mut tick = Tick::new(ports, self.settings, self.run);
-        let nothing = Course::over(self.backfill.span.from, self.backfill.span.to);
+        let nothing = Course::over(self.backfill.span);
         tick.history = Some(std::mem::replace(&mut self.course, nothing));
         let halt = tick.take_turn().await.err();
         self.skew = tick.strava_skew;
@@ -198,14 +196,23 @@ impl Drive<'_> {
         tick.close(halt).await
     }
 
-    /// Reads on to see how many there are. `false`: it knows, or has no answer; then the turn that follows meets the
-    /// same trouble, and books it.
+    /// Reads on to see how many there are. `false`: it knows, or has no answer; then the turn that follows books
+    /// what was met.
     async fn survey(&mut self) -> Result<bool, Trouble> {
         let Some(surveyor) = &mut self.surveyor else { return Ok(false) };
+        // Who has a pause from another run leaves Garmin alone, too.
+        let head = self.ports.ledger.head().await.map(|(head, _)| head);
+        let is_paused = head.is_ok_and(|head| head.paused(Service::Garmin, self.ports.clock.now()).is_some());
+        if is_paused && !planted::has(Fault::PausesUnheeded) {
+            return Ok(false);
+        }
         match surveyor.step(self.ports, self.settings, self.run, None).await {
-            Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
-            Err(_) => return Ok(false),
             Ok(()) => {}
+            Err(Met::Interrupted) => return Err(Trouble::Interrupted),
+            Err(Met::Failed(failure)) => {
+                self.course.met = Some(failure);
+                return Ok(false);
+            }
         }
         if surveyor.is_done() {
             self.wanted = Some(self.course.dealt + surveyor.survey.wanted);
@@ -216,8 +223,7 @@ impl Drive<'_> {
     }
 
     /// Until when nothing can be done, by what a tick met; an error where waiting does not help.
-    fn read(&mut self, report: &Report, everyday: bool) -> Result<Option<(Timestamp, Wait)>, Trouble> {
-        self.run.observer.hears(Progress::TickOver { report, everyday });
+    fn read(&mut self, report: &Report) -> Result<Option<(Timestamp, Wait)>, Trouble> {
         self.view = report.budget.or(self.view);
         let now = self.ports.clock.now();
         match &report.trouble {
@@ -228,7 +234,6 @@ impl Drive<'_> {
             }
             _ => self.busy_since = None,
         }
-        self.bears(report)?;
         let pauses = [Service::Garmin, Service::Strava].into_iter().filter_map(|service| {
             let until = report.head.paused(service, now)?.until?;
             let is_budget = report.head.paused(service, now)?.cause == crate::head::PauseCause::Budget;
@@ -239,12 +244,16 @@ impl Drive<'_> {
         Ok(wait)
     }
 
-    /// An outage ends by itself, or it does not.
-    fn bears(&mut self, report: &Report) -> Result<(), Trouble> {
-        let Some(trouble @ Trouble::Port(PortError::Down { .. } | PortError::Refused { .. })) =
-            &report.trouble
-        else {
-            self.outage_since = None;
+    /// An outage ends by itself, or it does not. `goes_on`: whether a turn brought the history on; `None`: it was an
+    /// everyday tick, which may do well while nothing of the history can be downloaded.
+    fn bears(&mut self, report: &Report, goes_on: Option<bool>) -> Result<(), Trouble> {
+        let outage = report.trouble.as_ref().filter(|trouble| {
+            matches!(trouble, Trouble::Port(PortError::Down { .. } | PortError::Refused { .. }))
+        });
+        let Some(trouble) = outage.filter(|_| goes_on != Some(true)) else {
+            if goes_on.is_some() {
+                self.outage_since = None;
+            }
             return Ok(());
         };
         let monotonic = self.ports.clock.monotonic();
@@ -284,7 +293,11 @@ impl Drive<'_> {
     fn standing(&self, waits: Option<(Timestamp, Wait)>) -> Standing {
         let done = self.course.dealt;
         let now = later(self.ports.clock.now(), self.skew);
-        let left = self.wanted.map(|wanted| wanted.saturating_sub(done).max(self.course.left()));
+        let left = match self.wanted {
+            // What of it others have carried meanwhile is not left either.
+            Some(_) if self.course.is_over => Some(self.course.left()),
+            wanted => wanted.map(|wanted| wanted.saturating_sub(done).max(self.course.left())),
+        };
         let view = self.view.unwrap_or_else(|| Account::new(now).view(now));
         let ends = left.and_then(|left| view.last_upload(left, now)).map(|ends| earlier(ends, self.skew));
         Standing { done, left, waits, ends }

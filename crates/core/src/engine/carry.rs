@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use super::history::fetch_ahead;
+use super::ahead::fetch_ahead;
 use super::next::window_of;
 use super::{Halt, Progress, Tick};
 use crate::activity::{GarminId, StravaId};
@@ -11,13 +11,19 @@ use crate::ledger::{DownloadTrouble, DuplicateClaim, FileFacts, Row};
 use crate::matching;
 use crate::moment::later;
 use crate::planted::{self, Fault};
-use crate::ports::{Download, Original, PortError, SendError, Sent, Service, Upload};
+use crate::ports::{Answer, Download, Failure, Original, PortError, SendError, Sent, Service, Upload};
 
 /// A broken transport is tried this often at once (*Blame*).
 const BROKEN_AT_ONCE: u32 = 3;
 
 impl Tick<'_> {
     pub(super) async fn carry(&mut self, id: GarminId) -> Result<(), Halt> {
+        if let Some(mut row) = self.row(id)
+            && let Some((strava, ours)) = self.shown_already(&row)
+        {
+            let outcome = row.found(strava, ours, self.now());
+            return self.settle_row(row, outcome).await;
+        }
         if self.budget_is_spent().await? {
             return Ok(());
         }
@@ -70,7 +76,7 @@ impl Tick<'_> {
             let Some(row) = self.row(id) else { return Ok(None) };
             self.run.observer.hears(Progress::Downloading(&row));
             let answer = match ahead.take() {
-                Some(answer) => answer,
+                Some(answer) => Ok(answer),
                 None => self.ports.source.download(id).await,
             };
             match answer {
@@ -79,10 +85,7 @@ impl Tick<'_> {
                     download => break download,
                 },
                 Err(failure) => {
-                    let mut row = row;
-                    row.download_put_off();
-                    self.keep_quietly(row).await?;
-                    self.blame(Service::Garmin, failure)?;
+                    self.put_download_off(row, failure).await?;
                     return Ok(None);
                 }
             }
@@ -108,6 +111,13 @@ impl Tick<'_> {
     pub(super) async fn download_begins(&mut self, mut row: Row) -> Result<(), Halt> {
         row.download_begins(self.now());
         self.keep_quietly(row).await
+    }
+
+    /// Garmin's trouble, and not this activity's.
+    pub(super) async fn put_download_off(&mut self, mut row: Row, failure: Failure) -> Result<(), Halt> {
+        row.download_put_off();
+        self.keep_quietly(row).await?;
+        self.blame(Service::Garmin, failure)
     }
 
     /// *Judge little*: only the certain is rejected here, and `retry --force` sends even that.
@@ -151,15 +161,21 @@ impl Tick<'_> {
         let intent = row.upload_starts(send_before, now);
         self.settle_row(row, intent).await?;
         let ahead = self.begin_ahead().await?;
-        let Some(mut row) = self.row(upload.id) else { return Ok(()) };
+        let Some(row) = self.row(upload.id) else { return Ok(()) };
         self.run.observer.hears(Progress::Uploading(&row));
         let ports = self.ports;
         let (answer, fetched) =
             join(ports.destination.upload(&upload), fetch_ahead(ports.source, ahead)).await;
-        self.keep_ahead(fetched);
-        let now = self.now();
         self.last_upload = Some(self.ports.clock.monotonic());
         self.rounds = 0;
+        // Strava's answer first: what it says is nowhere else.
+        self.sent(row, answer).await?;
+        self.keep_ahead(fetched).await
+    }
+
+    /// What Strava said to an upload.
+    async fn sent(&mut self, mut row: Row, answer: Result<Answer<Sent>, SendError>) -> Result<(), Halt> {
+        let now = self.now();
         match answer {
             Ok(answer) => match self.well(Service::Strava, answer) {
                 Sent::Accepted(upload) => {
@@ -182,7 +198,7 @@ impl Tick<'_> {
             Err(SendError::InDoubt(failure)) => {
                 let server_error =
                     matches!(failure.error, PortError::Down { status: Some(status), .. } if status >= 500);
-                row.in_doubt(server_error, &failure.to_string(), now, timing);
+                row.in_doubt(server_error, &failure.to_string(), now, &self.settings.timing);
                 self.keep(row).await?;
                 self.blame(Service::Strava, failure)
             }

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 
+use super::cursor::{Cursor, Span};
 use super::look::{Part, Walk};
 use super::next::{Eyes, Leaves, Slice, in_turn, next_step, sent_window};
 use super::{Halt, Tick, require_logins};
@@ -18,7 +19,8 @@ use crate::budget::Account;
 use crate::head::Running;
 use crate::ledger::{Cause, Row, SkipReason, State};
 use crate::moment::{earlier, later};
-use crate::ports::{Answer, Download, Failure, Fence, Service, Source, Version};
+use crate::planted::{self, Fault};
+use crate::ports::{Answer, Download, Failure, Fence, Service, Version};
 use crate::rules::Decision;
 use crate::timing::Timing;
 
@@ -36,60 +38,10 @@ const LOOKS: usize = 3;
 /// How often a part of Garmin's list that shifts is read again in one turn.
 const SHIFTS_MAX: u32 = 3;
 
-/// How far Garmin's list has been read, by days, the oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
-    next: Date,
-    to: Date,
-    days: i32,
-}
-
-/// So many days are asked for first; more where little lies in them, fewer where much does.
-const DAYS: i32 = 28;
-const DAYS_MAX: i32 = 365;
-const MANY: usize = 400;
-const FEW: usize = 40;
-
-impl Cursor {
-    pub(super) fn over(from: Date, to: Date) -> Cursor {
-        Cursor { next: from, to, days: DAYS }
-    }
-
-    /// The first day and the last one to read now; `None` at the end.
-    pub(super) fn window(&self) -> Option<(Date, Date)> {
-        let last = after(self.next, self.days - 1).min(self.to);
-        (self.next <= self.to).then_some((self.next, last))
-    }
-
-    /// All of that many activities up to a day have been taken up.
-    pub(super) fn has_read(&mut self, last: Date, activities: usize) {
-        self.next = after(last, 1);
-        if activities < FEW {
-            self.days = (self.days * 2).min(DAYS_MAX);
-        } else if activities > MANY {
-            self.days = (self.days / 2).max(1);
-        }
-    }
-
-    /// The first day of which something was left. As much again is what the next slice wants.
-    fn stop_at(&mut self, day: Date) {
-        let day = day.max(self.next);
-        self.days = self.next.until(day).map_or(1, |span| span.get_days() + 1).clamp(1, DAYS_MAX);
-        self.next = day;
-    }
-}
-
-fn after(day: Date, days: i32) -> Date {
-    day.saturating_add(Span::new().days(days))
-}
-
-/// A file that was downloaded before its turn.
-pub(super) type Ahead = (GarminId, Result<Answer<Download>, Failure>);
-
 /// What a backfill knows between two of its turns.
 #[derive(Debug)]
 pub(super) struct Course {
-    from: Date,
+    span: Span,
     cursor: Cursor,
     pub(super) slice: Slice,
     /// Sent, looked for, and not shown.
@@ -99,7 +51,10 @@ pub(super) struct Course {
     eyes: Eyes,
     /// The lease of the last turn.
     fence: Option<Fence>,
-    ahead: Option<Ahead>,
+    /// A file that was downloaded before its turn.
+    pub(super) ahead: Option<(GarminId, Answer<Download>)>,
+    /// What the survey met between two turns, for the next one to book.
+    pub(super) met: Option<Failure>,
     pub(super) may_fetch_ahead: bool,
     /// How many of those that were wanted are not any more.
     pub(super) dealt: u64,
@@ -111,16 +66,17 @@ pub(super) struct Course {
 }
 
 impl Course {
-    pub(super) fn over(from: Date, to: Date) -> Course {
+    pub(super) fn over(span: Span) -> Course {
         Course {
-            from,
-            cursor: Cursor::over(from, to),
+            span,
+            cursor: Cursor::over(span),
             slice: Slice::default(),
             strays: BTreeSet::new(),
-            slice_from: from,
+            slice_from: span.from,
             eyes: Eyes::default(),
             fence: None,
             ahead: None,
+            met: None,
             may_fetch_ahead: false,
             dealt: 0,
             spent_until: None,
@@ -132,7 +88,7 @@ impl Course {
     /// What the everyday tick leaves to this one.
     pub(super) fn leaves(&self, now: Timestamp) -> Leaves {
         let new = jiff::tz::Offset::UTC.to_datetime(earlier(now, NEW)).date();
-        Leaves { from: self.slice_from, to: self.cursor.to.min(new) }
+        Leaves { from: self.slice_from, to: self.span.to.min(new) }
     }
 
     /// The everyday tick beside us has worked: that was ourselves, and nobody else came between.
@@ -146,7 +102,7 @@ impl Course {
     /// sent what that look does not show.
     fn follow(&mut self, fence: Fence) {
         let is_next = self.fence.is_some_and(|last| last.0 + 1 == fence.0);
-        if !is_next {
+        if !is_next && !planted::has(Fault::EyesOutliveTheLease) {
             self.eyes = Eyes::default();
         }
         self.fence = Some(fence);
@@ -163,11 +119,6 @@ impl Course {
     }
 }
 
-pub(super) async fn fetch_ahead(source: &dyn Source, id: Option<GarminId>) -> Option<Ahead> {
-    let id = id?;
-    Some((id, source.download(id).await))
-}
-
 impl Tick<'_> {
     /// One turn. Whatever pauses a service ends it; the pause is in the head.
     pub(super) async fn take_turn(&mut self) -> Result<(), Halt> {
@@ -175,7 +126,7 @@ impl Tick<'_> {
         let fence = self.take_lease().await?;
         require_logins(self.ports).await.map_err(|failure| Halt::from(failure.error))?;
         let Some(course) = &mut self.history else { return Ok(()) };
-        self.since = Some(course.from);
+        self.since = Some(course.span.from);
         course.spent_until = None;
         course.follow(fence);
         let fresh = Timing::fresh().unsigned_abs();
@@ -187,7 +138,10 @@ impl Tick<'_> {
         self.load_open().await?;
         self.note_unfinished_downloads().await?;
         self.count_slice();
-        let outcome = self.carry_slice().await;
+        let outcome = match self.history.as_mut().and_then(|course| course.met.take()) {
+            Some(failure) => self.blame(Service::Garmin, failure),
+            None => self.carry_slice().await,
+        };
         // Whatever ended it: a download that waits in memory is none that killed us.
         let aside = if matches!(outcome, Ok(()) | Err(Halt::Interrupted)) {
             self.set_ahead_aside().await
@@ -213,7 +167,8 @@ impl Tick<'_> {
         }
         let gives_way = self.history.as_ref().map_or(Duration::MAX, |course| course.gives_way);
         let ends = (self.ports.clock.monotonic() + TURN).min(gives_way);
-        while let Some(step) = next_step(&self.facts()).filter(|_| !self.is_spent()) {
+        while let Some(step) = next_step(&self.facts()).filter(|_| !self.is_spent() && !self.is_at_the_end())
+        {
             if self.run.stop.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(Halt::Interrupted);
             }
@@ -239,16 +194,22 @@ impl Tick<'_> {
     }
 
     fn is_at_the_end(&self) -> bool {
-        self.history.as_ref().is_some_and(|course| {
-            course.cursor.window().is_none() && in_turn(&self.facts(), &course.slice).is_empty()
-        })
+        self.history
+            .as_ref()
+            .is_some_and(|course| course.cursor.window().is_none() && self.with_a_good_turn(course).is_none())
+    }
+
+    /// Who goes next. What a service fails at time and again is left to the everyday tick: it must not stop the rest.
+    fn with_a_good_turn(&self, course: &Course) -> Option<GarminId> {
+        let facts = self.facts();
+        in_turn(&facts, &course.slice).first().filter(|row| row.turn() == 0).map(|row| row.id())
     }
 
     /// Nothing is in hand that a look covers already: the next look is for as many as the windows hold.
     fn wants_more(&self) -> bool {
         let Some(course) = &self.history else { return false };
         let facts = self.facts();
-        match in_turn(&facts, &course.slice).first() {
+        match self.with_a_good_turn(course).and_then(|id| self.open.get(&id)) {
             None => true,
             Some(row) => super::next::window_of(row, facts.strava_now)
                 .is_some_and(|window| self.eyes.cover(&window, facts.monotonic).is_none()),
@@ -308,11 +269,7 @@ impl Tick<'_> {
         for listed in walk.unknown {
             if self.is_in_span(&listed) {
                 let mut row = self.first_sight(listed, self.now());
-                // *Garmin's own link* delivers what is new, and is not waited for with what is old.
-                let is_old = row.start().is_some_and(|start| start < earlier(self.now(), NEW));
-                if row.state == State::Wanted && (is_old || row.not_before.is_none()) {
-                    row.hold_for_history(until);
-                }
+                self.take_in_hand(&mut row, until);
                 candidates.push(Candidate::New(row));
             }
         }
@@ -361,7 +318,7 @@ impl Tick<'_> {
                 None => course.cursor.has_read(to, seen),
             }
             if course.slice.wanted.is_empty() {
-                course.slice_from = course.cursor.next;
+                course.slice_from = course.cursor.next();
             }
         }
         Ok(())
@@ -369,7 +326,7 @@ impl Tick<'_> {
 
     fn is_in_span(&self, listed: &Listed) -> bool {
         let Some(course) = &self.history else { return false };
-        listed.day().is_none_or(|day| course.from <= day && day <= course.cursor.to)
+        listed.day().is_none_or(|day| course.span.contains(day))
     }
 
     /// What the ledger knows is taken up where it is due, and where a rule or a date skipped it that holds no more.
@@ -380,10 +337,12 @@ impl Tick<'_> {
             return Ok(None);
         }
         if let Some(mut row) = self.row(id) {
-            if let (State::Submitted { .. }, Some(course)) = (&row.state, &mut self.history) {
-                // Of a run that was stopped.
-                course.slice.sent.insert(id);
-            }
+            // Of a run that was stopped, or of an everyday tick: what is in doubt may have to be sent again.
+            match (&row.state, &mut self.history) {
+                (State::Submitted { .. }, Some(course)) => course.slice.sent.insert(id),
+                (State::Submitting { .. }, Some(course)) => course.slice.wanted.insert(id),
+                _ => false,
+            };
             let is_free = row.is_due(self.now()) || row.cause == Some(Cause::Budget);
             if row.state != State::Wanted || !is_free {
                 return Ok(None);
@@ -404,8 +363,17 @@ impl Tick<'_> {
         if row.history_wants(self.now()).is_err() {
             return Ok(None);
         }
-        row.hold_for_history(until);
+        self.hold(&mut row);
+        self.take_in_hand(&mut row, until);
         Ok(Some(Candidate::Skipped(row, version, was)))
+    }
+
+    /// *Garmin's own link* delivers what is new, and is not waited for with what is old.
+    fn take_in_hand(&self, row: &mut Row, until: Timestamp) {
+        let is_old = row.start().is_some_and(|start| start < earlier(self.now(), NEW));
+        if row.state == State::Wanted && (is_old || row.not_before.is_none()) {
+            row.hold_for_history(until);
+        }
     }
 
     /// What has gone is not in hand any more.
@@ -427,7 +395,7 @@ impl Tick<'_> {
             course.dealt += 1;
         }
         if course.slice.wanted.is_empty() {
-            course.slice_from = course.cursor.next;
+            course.slice_from = course.cursor.next();
         }
         // Once its own moment has come, it is the everyday tick's.
         let is_kept = |id: &GarminId| {
@@ -456,9 +424,14 @@ impl Tick<'_> {
         let Some(course) = &self.history else { return Ok(()) };
         if let Some(window) = sent_window(&self.open, &course.slice)
             && !self.find(window).await?
-            && self.is_spent()
         {
             // Not now, but soon.
+            return Ok(());
+        }
+        // What the look settled is done with, too.
+        self.count_slice();
+        if !self.is_at_the_end() {
+            // It showed that something has to be sent again.
             return Ok(());
         }
         let Some(course) = &mut self.history else { return Ok(()) };
@@ -482,48 +455,6 @@ impl Tick<'_> {
 
     fn held_until(&self) -> Timestamp {
         later(self.now(), self.settings.timing.scaled(HELD))
-    }
-
-    // ----------------------------------------------------------------------- downloads ahead of uploads
-
-    /// The one that goes next is downloaded while this one is uploaded.
-    pub(super) async fn begin_ahead(&mut self) -> Result<Option<GarminId>, Halt> {
-        let next = self.history.as_ref().filter(|course| course.ahead.is_none() && course.may_fetch_ahead);
-        let next = next.and_then(|course| in_turn(&self.facts(), &course.slice).first().map(|row| row.id()));
-        let Some(row) = next.and_then(|id| self.row(id)) else { return Ok(None) };
-        self.download_begins(row).await?;
-        Ok(next)
-    }
-
-    pub(super) fn keep_ahead(&mut self, ahead: Option<Ahead>) {
-        if let (Some(course), Some(ahead)) = (&mut self.history, ahead) {
-            course.ahead = Some(ahead);
-        }
-    }
-
-    pub(super) fn take_ahead(&mut self, id: GarminId) -> Option<Result<Answer<Download>, Failure>> {
-        let (_, answer) = self.history.as_mut()?.ahead.take_if(|(held, _)| *held == id)?;
-        Some(answer)
-    }
-
-    /// A turn ends: what is in memory is kept for the next one, and no download is under way.
-    async fn set_ahead_aside(&mut self) -> Result<(), Halt> {
-        let Some((id, _)) = self.history.as_ref().and_then(|course| course.ahead.as_ref()) else {
-            return Ok(());
-        };
-        let id = *id;
-        match self.row(id).filter(|row| row.state == State::Wanted) {
-            Some(mut row) => {
-                row.download_set_aside();
-                self.keep_quietly(row).await
-            }
-            None => {
-                if let Some(course) = &mut self.history {
-                    course.ahead = None;
-                }
-                Ok(())
-            }
-        }
     }
 }
 
@@ -553,7 +484,7 @@ mod tests {
     use crate::ports::Window;
 
     fn course_that_has_looked() -> Course {
-        let mut course = Course::over(date(2020, 1, 1), date(2026, 11, 18));
+        let mut course = Course::over(Span { from: date(2020, 1, 1), to: date(2026, 11, 18) });
         course.follow(Fence(5));
         let window = Window { after: Timestamp::UNIX_EPOCH, before: Timestamp::MAX };
         let (at, found) = (Duration::ZERO, Vec::new());
@@ -570,25 +501,5 @@ mod tests {
         assert_eq!(course.eyes.0.len(), 1, "the everyday tick beside it was its own");
         course.follow(Fence(9));
         assert!(course.eyes.0.is_empty(), "somebody had the eighth");
-    }
-
-    #[test]
-    fn a_cursor_reads_every_day_once_and_more_of_them_where_little_lies() {
-        let mut cursor = Cursor::over(date(2026, 1, 1), date(2026, 12, 31));
-        let mut next = date(2026, 1, 1);
-        let mut windows = 0;
-        while let Some((from, to)) = cursor.window() {
-            assert_eq!(from, next);
-            next = after(to, 1);
-            cursor.has_read(to, 0);
-            windows += 1;
-        }
-        assert_eq!((next, windows), (date(2027, 1, 1), 4), "28, 56, 112 days, and the rest");
-        let mut cursor = Cursor::over(date(2026, 1, 1), date(2026, 12, 31));
-        cursor.stop_at(date(2026, 1, 10));
-        assert_eq!(cursor.window(), Some((date(2026, 1, 10), date(2026, 1, 19))));
-        // Of one day more may lie there than a slice holds.
-        cursor.stop_at(date(2026, 1, 10));
-        assert_eq!(cursor.window(), Some((date(2026, 1, 10), date(2026, 1, 10))));
     }
 }

@@ -337,7 +337,7 @@ impl Tick<'_> {
     }
 
     /// *Garmin's own link*: while it is on, a new activity is held from its first sight on.
-    fn hold(&self, row: &mut Row) {
+    pub(super) fn hold(&self, row: &mut Row) {
         let hold = match self.settings.hold {
             Hold::For(hold) => hold,
             Hold::Auto if self.head.link.on == Some(true) => LINK_HOLD,

@@ -5,10 +5,12 @@
 //! *Far enough back* in `look`, *Fresh eyes* in `next`, *Intent* and *Judge little* in `carry`, *Doubt*
 //! in `settle` and `ledger`, *Blame* and *Time* in `blame`.
 
+mod ahead;
 pub mod backfill;
 mod blame;
 mod carry;
 mod close;
+mod cursor;
 mod history;
 mod look;
 pub mod next;
@@ -175,6 +177,8 @@ struct Tick<'a> {
     found_dirty: bool,
     eyes: Eyes,
     done: BTreeSet<GarminId>,
+    /// Uploads that this tick has asked Strava for, one by one.
+    asked: BTreeSet<GarminId>,
     changed: BTreeMap<GarminId, Row>,
     /// A file that was downloaded and waits for a look around its own start.
     in_hand: Option<(GarminId, Original)>,
@@ -223,6 +227,7 @@ impl<'a> Tick<'a> {
             found_dirty: false,
             eyes: Eyes::default(),
             done: BTreeSet::new(),
+            asked: BTreeSet::new(),
             changed: BTreeMap::new(),
             in_hand: None,
             link_look_due: false,

@@ -83,18 +83,29 @@ pub(super) fn port(failure: Failure) -> Trouble {
     }
 }
 
+/// The head of a ledger that is in use, with both logins there.
+pub(super) async fn head_to_go_by(ports: Ports<'_>) -> Result<Head, Trouble> {
+    let (head, _) = ports.ledger.head().await.map_err(|error| Trouble::Port(PortError::Store(error)))?;
+    if let Some(to) = &head.moved_to {
+        return Err(Trouble::Port(PortError::Moved { to: to.clone() }));
+    }
+    require_logins(ports).await.map_err(port)?;
+    Ok(head)
+}
+
+/// *Blame*: a service that is left alone is asked by nobody.
+pub(super) fn refuse_if_paused(head: &Head, service: Service, now: Timestamp) -> Result<(), Trouble> {
+    head.paused(service, now).map_or(Ok(()), |pause| Err(Trouble::Port(pause.as_error(service))))
+}
+
 impl Preview<'_> {
     async fn work(&mut self) -> Result<(), Trouble> {
         let store = |error| Trouble::Port(PortError::Store(error));
-        (self.head, _) = self.ports.ledger.head().await.map_err(store)?;
-        if let Some(to) = &self.head.moved_to {
-            return Err(Trouble::Port(PortError::Moved { to: to.clone() }));
-        }
-        require_logins(self.ports).await.map_err(port)?;
+        self.head = head_to_go_by(self.ports).await?;
         self.open = self.ports.ledger.open().await.map_err(store)?.into_iter().map(|(row, _)| row).collect();
         let now = self.ports.clock.now();
         let since = first_day(self.settings, &self.head, now);
-        self.refuse_if_paused(Service::Garmin)?;
+        refuse_if_paused(&self.head, Service::Garmin, now)?;
         self.read_list(since).await?;
 
         let mut wanted: Vec<Row> =
@@ -118,13 +129,6 @@ impl Preview<'_> {
         }
         self.would.sort_by_key(|would| (would.row.start().unwrap_or(jiff::Timestamp::MAX), would.row.id()));
         looked.map(|_| ())
-    }
-
-    fn refuse_if_paused(&self, service: Service) -> Result<(), Trouble> {
-        match self.head.paused(service, self.ports.clock.now()) {
-            None => Ok(()),
-            Some(pause) => Err(Trouble::Port(pause.as_error(service))),
-        }
     }
 
     /// The pages that a tick would read now.
@@ -183,7 +187,7 @@ impl Preview<'_> {
         if windows.is_empty() {
             return Ok(Vec::new());
         }
-        self.refuse_if_paused(Service::Strava)?;
+        refuse_if_paused(&self.head, Service::Strava, self.ports.clock.now())?;
         let mut found = Vec::new();
         for window in windows {
             found.extend(look_over(self.ports.destination, window).await.map_err(port)?.value.found);

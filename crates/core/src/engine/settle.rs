@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::next::{Seen, joined, window_of};
 use super::report::Note;
 use super::{Halt, Progress, Tick};
-use crate::activity::{Found, GarminId, UploadId};
+use crate::activity::{Found, GarminId, StravaId, UploadId};
 use crate::ledger::{Row, State};
 use crate::matching::{self, Same};
+use crate::planted::{self, Fault};
 use crate::ports::{Answer, Destination, Failure, Look, PortError, Processing, Service, Sight, Window};
 
 /// One or two uploads are asked for singly; more with one list call.
@@ -24,11 +25,20 @@ pub(super) async fn look_over(
     destination: &dyn Destination,
     window: Window,
 ) -> Result<Answer<Sight>, Failure> {
+    look_until(destination, window, &BTreeSet::new()).await
+}
+
+/// The same, which may end once all of these uploads have shown.
+async fn look_until(
+    destination: &dyn Destination,
+    window: Window,
+    uploads: &BTreeSet<UploadId>,
+) -> Result<Answer<Sight>, Failure> {
     let mut whole =
         Answer { value: Sight { found: Vec::new(), sees_private: true }, usage: None, server_time: None };
     let mut parts = vec![(window, 0)];
     while let Some((part, halvings)) = parts.pop() {
-        let answer = destination.find(part, &BTreeSet::new()).await?;
+        let answer = destination.find(part, uploads).await?;
         whole.usage = answer.usage.or(whole.usage);
         whole.server_time = answer.server_time.or(whole.server_time);
         match answer.value {
@@ -117,6 +127,15 @@ impl Tick<'_> {
         Ok(())
     }
 
+    /// A look may be older than the row: a history takes up what an earlier one showed.
+    pub(super) fn shown_already(&self, row: &Row) -> Option<(StravaId, bool)> {
+        if planted::has(Fault::EarlierLooksUnread) {
+            return None;
+        }
+        let mut looks = self.eyes.0.iter().rev();
+        looks.find_map(|seen| best_match(row, &seen.found)).map(|(found, ours)| (found.id, ours))
+    }
+
     /// A near miss is kept for `show`, and not acted upon (*Same activity*).
     async fn note_near_misses(&mut self, mut row: Row, found: &[Found]) -> Result<(), Halt> {
         let misses: Vec<String> = found
@@ -167,11 +186,8 @@ impl Tick<'_> {
                 continue;
             }
             let uploads: BTreeSet<UploadId> = group.values().copied().collect();
-            let found = match self.ports.destination.find(window, &uploads).await {
-                Ok(answer) => match self.well(Service::Strava, answer) {
-                    Look::Complete(sight) => sight.found,
-                    Look::TooWide => Vec::new(),
-                },
+            let found = match look_until(self.ports.destination, window, &uploads).await {
+                Ok(answer) => self.well(Service::Strava, answer).found,
                 Err(failure) => return self.blame(Service::Strava, failure),
             };
             for (id, upload) in group {
@@ -200,6 +216,7 @@ impl Tick<'_> {
             let State::Submitted { upload, .. } = row.state else { continue };
             match self.ports.destination.confirm(upload).await {
                 Ok(answer) => {
+                    self.asked.insert(id);
                     let processing = self.well(Service::Strava, answer);
                     self.processed(row, processing).await?;
                 }
@@ -260,7 +277,13 @@ impl Tick<'_> {
     pub(super) async fn put_off(&mut self, ids: &[GarminId]) -> Result<(), Halt> {
         for id in ids {
             let Some(mut row) = self.row(*id) else { continue };
-            let outcome = row.still_processing(self.now(), &self.settings.timing);
+            let (now, timing) = (self.now(), &self.settings.timing);
+            let outcome = if self.asked.contains(id) {
+                row.still_processing(now, timing)
+            } else {
+                row.not_asked_for(now, timing);
+                Ok(())
+            };
             self.done.insert(*id);
             self.settle_row(row, outcome).await?;
         }

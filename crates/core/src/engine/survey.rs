@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use super::backfill::Span;
-use super::history::Cursor;
+use super::cursor::{Cursor, Span};
 use super::look::{SWEEP_PAGE, SWEEP_PAGES_MAX, Walk};
 use super::next::{joined, window_of};
-use super::preview::port;
+use super::preview::{head_to_go_by, port, refuse_if_paused};
 use super::report::{Trouble, Would, WouldAction};
 use super::settle::look_over;
-use super::{Progress, Run, Settings, require_logins};
+use super::{Progress, Run, Settings};
 use crate::activity::{GarminId, Listed};
+use crate::head::PauseCause;
 use crate::ledger::{Row, SkipReason, State};
 use crate::matching;
-use crate::ports::{Destination, Failure, PortError, Ports, StoreError};
+use crate::ports::{Destination, Failure, PortError, Ports, Service, StoreError};
 use crate::rules::Decision;
 
 /// What a backfill would meet.
@@ -47,10 +47,16 @@ pub async fn survey(
     run: Run<'_>,
     look: Option<&dyn Destination>,
 ) -> Result<Survey, Trouble> {
-    require_logins(ports).await.map_err(port)?;
+    let head = head_to_go_by(ports).await?;
+    let now = ports.clock.now();
+    refuse_if_paused(&head, Service::Garmin, now)?;
+    // A budget that is spent leaves some unlooked.
+    if look.is_some() && head.pause(Service::Strava).is_some_and(|pause| pause.cause != PauseCause::Budget) {
+        refuse_if_paused(&head, Service::Strava, now)?;
+    }
     let mut surveyor = Surveyor::over(span);
     while !surveyor.is_done() {
-        surveyor.step(ports, settings, run, look).await?;
+        surveyor.step(ports, settings, run, look).await.map_err(Met::trouble)?;
     }
     let mut survey = surveyor.survey;
     survey.would.sort_by_key(|would| (would.row.start().unwrap_or(jiff::Timestamp::MAX), would.row.id()));
@@ -69,7 +75,7 @@ pub(super) struct Surveyor {
 
 impl Surveyor {
     pub(super) fn over(span: Span) -> Surveyor {
-        let cursor = Cursor::over(span.from, span.to);
+        let cursor = Cursor::over(span);
         Surveyor { span, cursor, survey: Survey::default(), unseen: Vec::new() }
     }
 
@@ -84,9 +90,9 @@ impl Surveyor {
         settings: &Settings,
         run: Run<'_>,
         look: Option<&dyn Destination>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Met> {
         let Some((from, to)) = self.cursor.window() else { return Ok(()) };
-        let open = ports.ledger.open().await.map_err(store)?;
+        let open = ports.ledger.open().await?;
         let open = open.into_iter().map(|(row, _)| (row.id(), row.state)).collect();
         let reader = Reader { ports, settings, span: self.span, open };
         let mut part = Survey { listed: self.survey.listed, ..Survey::default() };
@@ -94,10 +100,10 @@ impl Surveyor {
         let mut walk = Walk::default();
         while walk.pages() < SWEEP_PAGES_MAX {
             if run.stop.load(Ordering::Relaxed) {
-                return Err(Trouble::Interrupted);
+                return Err(Met::Interrupted);
             }
             let page = walk.next(SWEEP_PAGE, Some(from), Some(to));
-            let listed = ports.source.list(page).await.map_err(port)?.value;
+            let listed = ports.source.list(page).await?.value;
             let fresh = walk.fresh(listed);
             if fresh.is_empty() {
                 break;
@@ -126,7 +132,7 @@ impl Surveyor {
         destination: &dyn Destination,
         ports: Ports<'_>,
         run: Run<'_>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failure> {
         let now = ports.clock.now();
         let rows = std::mem::take(&mut self.unseen);
         run.observer.hears(Progress::Looking);
@@ -140,7 +146,7 @@ impl Surveyor {
                     self.survey.unlooked += u64::try_from(unlooked).unwrap_or(u64::MAX);
                     continue;
                 }
-                Err(failure) => return Err(port(failure)),
+                Err(failure) => return Err(failure),
             };
             let is_there = |row: &&Row| found.iter().any(|found| matching::same(row, found).is_some());
             there.extend(rows.iter().filter(is_there).map(Row::id));
@@ -159,8 +165,26 @@ fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn store(error: StoreError) -> Trouble {
-    Trouble::Port(PortError::Store(error))
+/// What ended a step before its time.
+#[derive(Debug)]
+pub(super) enum Met {
+    Interrupted,
+    Failed(Failure),
+}
+
+impl Met {
+    fn trouble(self) -> Trouble {
+        match self {
+            Met::Interrupted => Trouble::Interrupted,
+            Met::Failed(failure) => port(failure),
+        }
+    }
+}
+
+impl<E: Into<Failure>> From<E> for Met {
+    fn from(error: E) -> Met {
+        Met::Failed(error.into())
+    }
 }
 
 struct Reader<'a> {
@@ -177,11 +201,11 @@ impl Reader<'_> {
         fresh: Vec<Listed>,
         part: &mut Survey,
         mut tells: Option<&mut Vec<Row>>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         let ids: Vec<GarminId> = fresh.iter().map(|listed| listed.id).collect();
-        let known = self.ports.ledger.known(&ids).await.map_err(store)?;
+        let known = self.ports.ledger.known(&ids).await?;
         for listed in fresh {
-            if listed.day().is_some_and(|day| day < self.span.from || self.span.to < day) {
+            if listed.day().is_some_and(|day| !self.span.contains(day)) {
                 continue;
             }
             part.listed += 1;
@@ -210,10 +234,10 @@ impl Reader<'_> {
     }
 
     /// Of one that the ledger knows: it is on no way yet, or a rule skipped it that may hold no more.
-    async fn may_be_wanted(&self, id: GarminId) -> Result<bool, Trouble> {
+    async fn may_be_wanted(&self, id: GarminId) -> Result<bool, StoreError> {
         let state = match self.open.get(&id) {
             Some(state) => Some(state.clone()),
-            None => self.ports.ledger.get(id).await.map_err(store)?.map(|(row, _)| row.state),
+            None => self.ports.ledger.get(id).await?.map(|(row, _)| row.state),
         };
         Ok(match state {
             Some(State::Wanted) => true,

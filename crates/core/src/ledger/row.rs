@@ -515,6 +515,14 @@ impl Row {
         Ok(())
     }
 
+    /// The tick ends without having asked for the upload, since there were many: nothing is known, and a later one
+    /// asks.
+    pub fn not_asked_for(&mut self, now: Timestamp, timing: &Timing) {
+        if matches!(self.state, State::Submitted { .. }) {
+            self.wait(later(now, timing.ladder(self.confirms)), Cause::Processing);
+        }
+    }
+
     // ------------------------------------------------------------------------- the user's word
 
     /// `fitferry skip`. Of a row in doubt it is noted, and applied when the doubt is settled.

@@ -102,6 +102,16 @@ fn seven_days_count_from_the_moment_at_which_strava_took_it() {
 }
 
 #[test]
+fn an_upload_that_nobody_asked_for_is_not_given_up_however_long_ago_it_was_taken() {
+    let mut row = submitted();
+    row.not_asked_for(at(9 * DAY), &timing());
+    assert_eq!((row.state.clone(), row.confirms), (submitted().state, 0), "nothing has become known");
+    assert_eq!(row.not_before, Some(at(9 * DAY + LADDER[0] * MINUTE)), "a later tick asks, and soon");
+    row.still_processing(at(9 * DAY), &timing()).unwrap();
+    assert!(!row.state.is_open(), "once it was asked for, it is");
+}
+
+#[test]
 fn a_refusal_says_what_strava_and_what_we_saw() {
     let mut clean = submitted();
     clean.refused("The file is empty", at(9)).unwrap();

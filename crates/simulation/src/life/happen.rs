@@ -116,6 +116,7 @@ pub(crate) fn arrive(state: &mut State, life: &mut Life, recording: Recording, a
         duplicates_told: 0,
         uploads_received: 0,
         told_to_skip: false,
+        of_history: false,
     };
     life.deeds_by_file.insert(sha256, deed);
     life.facts.insert(id, fact);

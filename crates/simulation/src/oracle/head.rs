@@ -41,13 +41,6 @@ pub(crate) fn head_written(state: &mut State, who: usize, before: &Head, fence: 
     }
     state.oracle.sweeps_are_split |=
         head.sweep.running.as_ref().is_some_and(|running| running.reached.is_some());
-    if head.dirty {
-        return;
-    }
-    if head.counts != state.store.counts {
-        let what = format!("its counts are {:?}, and the ledger's {:?}", head.counts, state.store.counts);
-        state.violate(Violation::new(Law::Head, what));
-    }
     if let Some(slot) = state.slots.get(who)
         && head.fingerprint.is_some()
         && !slot.tick.newest_page.is_empty()
@@ -62,6 +55,13 @@ pub(crate) fn head_written(state: &mut State, who: usize, before: &Head, fence: 
     }
     if head.fingerprint != before.fingerprint {
         knows_its_page(state, who);
+    }
+    if head.dirty {
+        return;
+    }
+    if head.counts != state.store.counts {
+        let what = format!("its counts are {:?}, and the ledger's {:?}", head.counts, state.store.counts);
+        state.violate(Violation::new(Law::Head, what));
     }
     if head.sweep.last_complete != before.sweep.last_complete
         && let Some(started) = head.sweep.last_complete

@@ -21,12 +21,14 @@ pub(crate) fn row_written(state: &mut State, who: usize, row: &Row, before: Opti
         let what = format!("a run that has lost its lease writes {id}");
         state.violate(Violation::new(Law::Lease, what));
     }
+    super::history::row_written(state, who, row);
     if before != Some(&row.state) {
         let line = row.history.last().map_or("", |moment| moment.event.as_str()).to_owned();
         let is_person = who == state.person();
+        let may_wake = is_person || super::history::may_wake(state, who, before);
         let by = if is_person { '-' } else { name(who) };
         state.tell(|| format!("{by} {id} {} ({line})", row.state.name()));
-        step_is_one_of_a_life(state, id, before, &row.state, is_person);
+        step_is_one_of_a_life(state, id, before, &row.state, may_wake);
         ends_in_truth(state, row);
     }
     for moment in row.history.iter().rev().take(2) {
@@ -41,7 +43,7 @@ fn step_is_one_of_a_life(
     id: GarminId,
     before: Option<&RowState>,
     after: &RowState,
-    is_person: bool,
+    may_wake: bool,
 ) {
     use StateName as S;
     let step = (before.map(RowState::name), after.name());
@@ -51,7 +53,7 @@ fn step_is_one_of_a_life(
         (Some(S::Wanted), S::Submitting | S::Published | S::Skipped | S::Rejected) => true,
         (Some(S::Submitting), S::Wanted | S::Submitted | S::Published | S::Skipped | S::Rejected) => true,
         (Some(S::Submitted), S::Published | S::Rejected | S::Skipped) => true,
-        (Some(S::Rejected | S::Skipped), S::Wanted | S::Skipped) => is_person,
+        (Some(S::Rejected | S::Skipped), S::Wanted | S::Skipped) => may_wake,
         (Some(a), b) => a == b && is_open(b),
     };
     if !is_step {

@@ -64,6 +64,9 @@ fn eyes_are_fresh(state: &mut State, runner: usize, id: GarminId) {
     // A wide window is looked over in parts.
     let mut looks = state.slots[runner].tick.looks.clone();
     looks.retain(|look| checked.duration_since(look.began) <= FRESH + mins(1));
+    // Under an intent that is durable the look before it counts.
+    let intended = state.slots[runner].tick.intended;
+    looks.retain(|look| look.lost.is_none_or(|lost| intended.is_some_and(|intended| intended < lost)));
     looks.sort_by_key(|look| look.after);
     let reached = looks
         .iter()
@@ -125,6 +128,9 @@ pub(super) fn may_be_recognised(state: &State, id: GarminId, one: &strava::Strav
 fn the_link_had_its_time(state: &mut State, runner: usize, id: GarminId) {
     use fitferry_core::engine::Hold;
     let Some((row, _)) = state.store.rows.get(&id) else { return };
+    if state.life.fact(id).is_some_and(|fact| fact.of_history) {
+        return;
+    }
     let hold = match state.plan.settings.hold {
         Hold::For(hold) => hold,
         Hold::Auto if state.store.head.link.on == Some(true) => mins(30),
