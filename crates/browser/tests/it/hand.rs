@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::stage::DEADLINE;
 
 /// How often something is looked at that has to come.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -68,6 +70,7 @@ impl Hand {
         let stream = TcpStream::connect(&host).await.unwrap();
         let (socket, _) = client_async(format!("ws://{host}{path}"), stream).await.unwrap();
         let mut hand = Hand { socket, last_id: 0, target: String::new(), session: String::new() };
+        let began = Instant::now();
         hand.target = loop {
             let targets = hand.ask("Target.getTargets", json!({})).await;
             let page = targets["targetInfos"].as_array().into_iter().flatten().find(|info| {
@@ -76,6 +79,8 @@ impl Hand {
             if let Some(page) = page {
                 break page["targetId"].as_str().unwrap().to_owned();
             }
+            // Before the test itself ends: with what there is instead.
+            assert!(began.elapsed() < DEADLINE * 3 / 4, "no page at {part}: {targets}");
             tokio::time::sleep(LOOK_AGAIN).await;
         };
         let params = json!({"targetId": hand.target, "flatten": true});
@@ -122,9 +127,19 @@ impl Hand {
         self.ask_in(&session, "Runtime.evaluate", params).await["result"]["value"].clone()
     }
 
+    /// Closes the window. Chromium says yes and forgets it where the page is just changing its process, so it is told
+    /// until the window is gone; with the last window the browser's end ends this as well.
     pub(crate) async fn close_window(&mut self) {
-        let params = json!({"targetId": self.target});
-        self.ask("Target.closeTarget", params).await;
+        loop {
+            let params = json!({"targetId": self.target});
+            self.ask("Target.closeTarget", params).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let targets = self.ask("Target.getTargets", json!({})).await;
+            let mut targets = targets["targetInfos"].as_array().into_iter().flatten();
+            if !targets.any(|info| info["targetId"] == *self.target) {
+                return;
+            }
+        }
     }
 
     async fn ask(&mut self, method: &str, params: Value) -> Value {
