@@ -1,14 +1,10 @@
 //! A machine whose clock is wrong, or jumps: the program's is shifted with `faketime`, the services keep theirs.
 
-use std::process::Command;
-
 use fitferry_sandbox::rng::Rng;
 use fitferry_sandbox::{Options, garmin};
 
-use crate::home::{Home, Ran, add_run};
-use crate::stage::{
-    each, everything_is_there_once, has_program, like, long, merciless, settled, well_behaved,
-};
+use crate::home::{Home, Ran, add_run, time_shifter};
+use crate::stage::{each, everything_is_there_once, like, long, merciless, settled, well_behaved};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -19,12 +15,11 @@ const SHIFTS: [i64; 12] =
 
 #[test]
 fn a_clock_that_is_wrong_or_jumps_loses_nothing_and_doubles_nothing() {
-    if !has_program("faketime") {
+    let Some(preload) = time_shifter() else {
         println!("`faketime` is not here: `make setup` installs it. Nothing was shifted");
         return;
-    }
+    };
     let template = template();
-    let preload = preload();
     let jumps: u64 = if long() { 60 } else { 8 };
     let mut stories: Vec<Vec<i64>> = SHIFTS.iter().map(|shift| vec![*shift; 4]).collect();
     stories.extend((0..jumps).map(|seed| {
@@ -71,19 +66,4 @@ fn template() -> Home {
     let mut world = merciless();
     add_run(&mut world, "Before", 3.0);
     Home::signed_in(world, Options::default())
-}
-
-/// What `faketime` lets the linker load; its own wrapper keeps processes in memory that others share, and refuses to
-/// work where its own process id is one of a process that was killed under it. The next process has another id.
-fn preload() -> String {
-    const TRIES: usize = 100;
-    let ask = || Command::new("faketime").args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    for _ in 0..TRIES {
-        let ran = ask().expect("it was looked for before");
-        let told = String::from_utf8(ran.stdout).expect("a path");
-        if ran.status.success() && told.contains("libfaketime") {
-            return told.trim().to_owned();
-        }
-    }
-    panic!("`faketime` says {:?}, time and again", ask());
 }

@@ -1,7 +1,6 @@
 //! What all fault stories have in common: homes in the same state, a program that must end by itself, and the
 //! question whether everything is there once.
 
-use std::path::Path;
 use std::process::Child;
 use std::sync::Mutex;
 use std::thread;
@@ -202,10 +201,4 @@ pub fn each<T: Send>(cases: Vec<T>, at_a_time: usize, story: impl Fn(T) + Sync) 
             }
         }
     });
-}
-
-/// Whether there is a program of this name on the path.
-pub fn has_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder: std::path::PathBuf| Path::new(&folder).join(name).is_file())
 }

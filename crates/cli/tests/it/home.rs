@@ -218,6 +218,23 @@ pub fn list<'a>(document: &'a Value, key: &str) -> &'a [Value] {
     document[key].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
+/// What `faketime` lets the linker load, for `LD_PRELOAD`; `None`: it is not here.
+///
+/// Its own wrapper keeps processes in memory that others share, and refuses to work where its own process id is one of
+/// a process that was killed under it. The next process has another id.
+pub fn time_shifter() -> Option<String> {
+    const TRIES: usize = 100;
+    let ask = || Command::new("faketime").args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output();
+    for _ in 0..TRIES {
+        let ran = ask().ok()?;
+        let told = String::from_utf8(ran.stdout).expect("a path");
+        if ran.status.success() && told.contains("libfaketime") {
+            return Some(told.trim().to_owned());
+        }
+    }
+    panic!("`faketime` says {:?}, time and again", ask());
+}
+
 /// The folder of real files and recorded answers, where it lies beside the checkout.
 pub fn shared() -> Option<PathBuf> {
     let path = std::env::var_os("FITFERRY_SHARED")

@@ -15,7 +15,7 @@ use fitferry_store::SqliteStore;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::home::{Home, Ran, add_run, list, world};
+use crate::home::{Home, Ran, add_run, list, time_shifter, world};
 use crate::kill::{Point, Trap};
 
 #[test]
@@ -454,16 +454,15 @@ impl Newcomer {
 
 /// The same command in a time that runs 150 times as fast, where there is a `faketime` to make it.
 fn hurried(command: &Command) -> Command {
-    let is_there = Command::new("faketime").arg("--version").output().is_ok();
-    let mut hurried = Command::new(if is_there { "faketime".as_ref() } else { command.get_program() });
-    if is_there {
-        hurried.args(["-f", "+0 x150"]).arg(command.get_program());
-    }
+    let mut hurried = Command::new(command.get_program());
     hurried
         .args(command.get_args())
         .env_clear()
         .envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))))
         .stdin(Stdio::null());
+    if let Some(library) = time_shifter() {
+        hurried.env("LD_PRELOAD", library).env("FAKETIME", "+0 x150");
+    }
     hurried
 }
 
