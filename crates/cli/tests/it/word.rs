@@ -136,5 +136,12 @@ fn a_key_in_the_environment_is_a_login_to_garmin_and_another_one_ends_a_refusal(
     assert_eq!(home.sync(3)["error"]["kind"], "login_needed");
     assert_eq!(home.mark(), mark, "a key that was refused is not tried again");
     home.set("FITFERRY_GARMIN__API_KEY", fitferry_sandbox::garmin::API_KEY);
+    for command in [
+        &["sync", "--dry-run", "--json"] as &[&str],
+        &["backfill", "--since", "2020-01-01", "--dry-run", "--json"],
+    ] {
+        let ran = home.run(command);
+        assert_eq!((ran.exit, list(&ran.json(), "would").len()), (Some(0), 1), "{ran:?}");
+    }
     assert_eq!(list(&home.sync(0), "published")[0]["garmin_id"], id);
 }

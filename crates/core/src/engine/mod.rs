@@ -32,7 +32,8 @@ use crate::ledger::{Row, State, StateName};
 use crate::moment::later;
 use crate::planted::{self, Fault};
 use crate::ports::{
-    Failure, Fence, Original, PortError, Ports, PutError, Requests, SecretName, Service, StoreError, Version,
+    Failure, Fence, Original, PortError, Ports, PutError, Requests, SecretName, Service, Source, StoreError,
+    Version,
 };
 use crate::rules::Rules;
 use crate::timing::Timing;
@@ -289,7 +290,7 @@ impl<'a> Tick<'a> {
     /// Reads the head. Another key than the one that was refused is worth a try.
     async fn begin(&mut self) -> Result<(), Halt> {
         self.read_head().await?;
-        if self.is_another_key() {
+        if is_another_key(&self.head, self.ports.source) {
             self.take_lease().await?;
             self.head.set_pause(Service::Garmin, None);
         }
@@ -432,13 +433,6 @@ impl<'a> Tick<'a> {
         Ok(())
     }
 
-    /// A login that ended is paused until `login`, or until another secret comes from outside the vault.
-    fn is_another_key(&self) -> bool {
-        self.head.pause(Service::Garmin).is_some_and(|pause| {
-            pause.cause == PauseCause::LoginNeeded && pause.key != self.ports.source.own_key()
-        })
-    }
-
     /// Without a configured start date the first tick with both logins keeps the date at UTC − 12 h:
     /// nowhere on Earth is it earlier. Durable before any row is.
     async fn keep_since(&mut self) -> Result<(), Halt> {
@@ -508,6 +502,12 @@ impl<'a> Tick<'a> {
     fn row(&self, id: GarminId) -> Option<Row> {
         self.open.get(&id).cloned()
     }
+}
+
+/// A login that ended is paused until `login`, or until another secret comes from outside the vault.
+fn is_another_key(head: &Head, source: &dyn Source) -> bool {
+    let pause = head.pause(Service::Garmin);
+    pause.is_some_and(|pause| pause.cause == PauseCause::LoginNeeded && pause.key != source.own_key())
 }
 
 /// Without both logins nothing is done; which one is missing, is said.

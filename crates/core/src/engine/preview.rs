@@ -13,7 +13,7 @@ use super::look::{
 use super::next::{joined, link_window, window_of};
 use super::report::{OpenCounts, Report, Trouble, Would, WouldAction};
 use super::settle::look_over;
-use super::{Run, Settings, first_day, require_logins};
+use super::{Run, Settings, first_day, is_another_key, require_logins};
 use crate::activity::{Found, GarminId, Listed};
 use crate::head::Head;
 use crate::ledger::{Row, State};
@@ -85,11 +85,15 @@ pub(super) fn port(failure: Failure) -> Trouble {
 
 /// The head of a ledger that is in use, with both logins there.
 pub(super) async fn head_to_go_by(ports: Ports<'_>) -> Result<Head, Trouble> {
-    let (head, _) = ports.ledger.head().await.map_err(|error| Trouble::Port(PortError::Store(error)))?;
+    let read = ports.ledger.head().await;
+    let (mut head, _) = read.map_err(|error| Trouble::Port(PortError::Store(error)))?;
     if let Some(to) = &head.moved_to {
         return Err(Trouble::Port(PortError::Moved { to: to.clone() }));
     }
     require_logins(ports).await.map_err(port)?;
+    if is_another_key(&head, ports.source) {
+        head.set_pause(Service::Garmin, None);
+    }
     Ok(head)
 }
 
