@@ -5,7 +5,8 @@ use std::time::Duration;
 use fitferry_browser::{BrowserError, Launch, Outcome, find};
 
 use crate::hand::{Hand, profile, with_hand};
-use crate::stage::{DEADLINE, Stage, program};
+use crate::program::program;
+use crate::stage::{DEADLINE, Stage};
 
 #[tokio::test]
 async fn a_person_who_closes_the_window_is_believed() {

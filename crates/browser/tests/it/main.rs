@@ -6,5 +6,6 @@
 
 mod ends;
 mod hand;
+mod program;
 mod signs_in;
 mod stage;

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +15,8 @@ use fitferry_sandbox::garmin::sso::{EMAIL, SsoUser};
 use fitferry_sandbox::{Options, Sandbox, Service, World};
 use tempfile::TempDir;
 use url::Url;
+
+use crate::program::program;
 
 /// A test that has hung fails with this and not by the patience of whoever runs it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -152,14 +153,6 @@ impl Clock for SandboxTime {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
-}
-
-/// A script of the shell's that can be run.
-pub(crate) fn program(folder: &Path, name: &str, script: &str) -> PathBuf {
-    let file = folder.join(name);
-    fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    file
 }
 
 fn chromium() -> PathBuf {

@@ -4,7 +4,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::home::{Home, Ran, add_run, list, time_shifter, world};
 use crate::kill::{Point, Trap};
+use crate::program::program;
 
 #[test]
 fn granted_in_the_browser_the_login_is_kept_and_the_page_says_so() {
@@ -398,10 +398,8 @@ fn newcomer() -> Newcomer {
 fn newcomer_in(world: World, options: Options) -> Newcomer {
     let mut home = Home::new(world, options);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let browser = home.path().join("browser");
-    let script = "#!/bin/sh\nprintf %s \"$1\" > \"$FITFERRY_HOME/url.part\"\nmv \"$FITFERRY_HOME/url.part\" \"$FITFERRY_HOME/url\"\n";
-    std::fs::write(&browser, script).unwrap();
-    std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o755)).unwrap();
+    let script = "printf %s \"$1\" > \"$FITFERRY_HOME/url.part\"\nmv \"$FITFERRY_HOME/url.part\" \"$FITFERRY_HOME/url\"";
+    let browser = program(home.path(), "browser", script);
     home.set("FITFERRY_BROWSER", browser.to_str().unwrap());
     home.set("FITFERRY_STRAVA__CLIENT_ID", &strava::CLIENT_ID.to_string());
     home.set("FITFERRY_STRAVA__REDIRECT_PORT", &port.to_string());

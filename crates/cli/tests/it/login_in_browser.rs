@@ -6,7 +6,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::hand::Hand;
 use crate::home::{Home, Ran, world};
+use crate::program::program;
 
 /// A test that has hung fails with this and not by the patience of whoever runs it.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -31,22 +31,19 @@ struct Desk {
 impl Desk {
     fn new() -> Desk {
         let mut home = Home::new(world(), Options::default());
-        let browser = home.path().join("browser");
         // A page is opened by its address alone, a watched window with flags of its own.
         let script = format!(
-            "#!/bin/sh\n\
-             case \"$1\" in http*)\n\
+            "case \"$1\" in http*)\n\
              set -- --remote-debugging-port=0 --user-data-dir=\"$FITFERRY_HOME/profile\" --no-first-run \"$1\"\n\
              exec 2> /dev/null ;;\n\
              esac\n\
              echo $$ > \"$FITFERRY_HOME/browser.pid\"\n\
              printf '%s\\n' \"$@\" about:blank > \"$FITFERRY_HOME/arguments\"\n\
              exec '{}' --headless --no-sandbox --disable-gpu --disable-quic --disable-background-networking \
-             --disable-component-update --disable-sync \"$@\"\n",
+             --disable-component-update --disable-sync \"$@\"",
             chromium().display()
         );
-        fs::write(&browser, script).unwrap();
-        fs::set_permissions(&browser, PermissionsExt::from_mode(0o755)).unwrap();
+        let browser = program(home.path(), "browser", &script);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         home.set("FITFERRY_BROWSER", browser.to_str().unwrap());
         home.set("FITFERRY_STRAVA__CLIENT_ID", &strava::CLIENT_ID.to_string());
@@ -143,9 +140,7 @@ async fn whoever_closes_the_window_is_not_signed_in() {
 #[test]
 fn without_a_browser_here_garmins_page_is_told_and_the_answer_pasted() {
     let mut home = Home::new(world(), Options::default());
-    let broken = home.path().join("broken");
-    fs::write(&broken, "#!/bin/sh\necho no screen here >&2\nexit 3\n").unwrap();
-    fs::set_permissions(&broken, PermissionsExt::from_mode(0o755)).unwrap();
+    let broken = program(home.path(), "broken", "echo no screen here >&2\nexit 3");
     for browser in [Path::new("/nowhere/browser"), &broken] {
         home.set("FITFERRY_BROWSER", browser.to_str().unwrap());
         let mark = home.mark();

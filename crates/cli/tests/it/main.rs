@@ -22,6 +22,9 @@ mod login_garmin;
 mod login_in_browser;
 mod logout;
 mod moved;
+#[path = "../../../browser/tests/it/program.rs"]
+#[expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+mod program;
 mod secrets;
 mod sign_in_host;
 mod terminal;

@@ -14,7 +14,7 @@ use crate::oracle;
 use crate::plan::HistoryPlan;
 use crate::planted::Planted;
 use crate::process::Process;
-use crate::scene::{Fate, Point, State, TickFacts, name};
+use crate::scene::{Fate, State, TickFacts, name};
 use crate::strava::History;
 
 /// All of a history, through the doors of a process.
@@ -107,6 +107,8 @@ impl State {
             began: now,
             history_began: last.history_began,
             looks: last.looks,
+            // Whoever is limited is so in the next turn, too, whether or not it was booked.
+            garmin_limited_until: last.garmin_limited_until,
             met_another: true,
             garmin_changes,
             garmin_changes_before: garmin_changes,
@@ -122,7 +124,7 @@ impl State {
             true => state.fate(),
             false => {
                 let bits = state.trouble.between(4, 13);
-                Fate { kind: None::<Point>, left: 1 + state.trouble.between(0, 1 << bits) }
+                Fate { kind: None, left: 1 + state.trouble.between(0, 1 << bits) }
             }
         };
         let crash = self.trouble.chance((rates.crash * 10).min(800)).then(|| fate(self));
