@@ -127,7 +127,9 @@ impl Drive<'_> {
     async fn run(&mut self) -> Result<(), Trouble> {
         loop {
             self.go_on()?;
-            if self.everyday_is_due() {
+            // What was met without the lease is booked first: until then nobody asks Garmin again.
+            let is_booked = self.course.met.is_none();
+            if is_booked && self.everyday_is_due() {
                 let report = self.everyday().await;
                 self.run.observer.hears(Progress::TickOver { report: &report, everyday: true });
                 self.bears(&report, None)?;
@@ -136,7 +138,7 @@ impl Drive<'_> {
                     continue;
                 }
             }
-            if self.survey().await? {
+            if is_booked && self.survey().await? {
                 continue;
             }
             let before = self.course.place();
@@ -177,6 +179,7 @@ impl Drive<'_> {
         let mut tick = Tick::new(self.ports, self.settings, self.run);
         tick.leaves = Some(self.course.leaves(self.ports.clock.now()));
         let halt = tick.work().await.err();
+        self.course.met = tick.unbooked.take();
         let report = tick.close(halt).await;
         self.course.ticked(report.fence);
         report

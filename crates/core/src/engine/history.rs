@@ -53,7 +53,7 @@ pub(super) struct Course {
     fence: Option<Fence>,
     /// A file that was downloaded before its turn.
     pub(super) ahead: Option<(GarminId, Answer<Download>)>,
-    /// What the survey met between two turns, for the next one to book.
+    /// What was met without the lease, for the next turn to book.
     pub(super) met: Option<Failure>,
     pub(super) may_fetch_ahead: bool,
     /// How many of those that were wanted are not any more.

@@ -119,7 +119,10 @@ impl Tick<'_> {
             Ok(answer) => Ok(Some(self.well(Service::Garmin, answer))),
             Err(failure) => {
                 // A pause is a durable moment: the lease first, since taking it reads the head again.
-                self.take_lease().await?;
+                if let Err(halt) = self.take_lease().await {
+                    self.unbooked = Some(failure);
+                    return Err(halt);
+                }
                 self.blame(Service::Garmin, failure)?;
                 Ok(None)
             }
