@@ -18,7 +18,7 @@ use super::{Progress, Run, Settings, Tick};
 use crate::budget::{Account, View};
 use crate::moment::{earlier, later};
 use crate::planted::{self, Fault};
-use crate::ports::{Destination, PortError, Ports, Service};
+use crate::ports::{Destination, Failure, PortError, Ports, Service};
 
 /// What a backfill is told.
 #[derive(Clone, Copy)]
@@ -179,8 +179,13 @@ impl Drive<'_> {
         let mut tick = Tick::new(self.ports, self.settings, self.run);
         tick.leaves = Some(self.course.leaves(self.ports.clock.now()));
         let halt = tick.work().await.err();
-        self.course.met = tick.unbooked.take();
+        // What another run's write kept out of the head is booked by the next turn.
+        let unbooked = tick.unbooked.take();
+        let garmin = tick.trouble.get(&Service::Garmin).cloned().map(Failure::from);
         let report = tick.close(halt).await;
+        if matches!(report.trouble, Some(Trouble::Busy)) {
+            self.course.met = unbooked.or(garmin);
+        }
         self.course.ticked(report.fence);
         report
     }
