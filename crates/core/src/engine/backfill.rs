@@ -179,12 +179,11 @@ impl Drive<'_> {
         let mut tick = Tick::new(self.ports, self.settings, self.run);
         tick.leaves = Some(self.course.leaves(self.ports.clock.now()));
         let halt = tick.work().await.err();
-        // What another run's write kept out of the head is booked by the next turn.
-        let unbooked = tick.unbooked.take();
-        let garmin = tick.trouble.get(&Service::Garmin).cloned().map(Failure::from);
+        let garmin = tick.trouble.get(&Service::Garmin).cloned();
         let report = tick.close(halt).await;
         if matches!(report.trouble, Some(Trouble::Busy)) {
-            self.course.met = unbooked.or(garmin);
+            // Another run's lease, or its write, kept it out of the head: the next turn books it.
+            self.course.met = garmin.map(Failure::from);
         }
         self.course.ticked(report.fence);
         report

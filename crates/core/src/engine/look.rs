@@ -120,7 +120,7 @@ impl Tick<'_> {
             Err(failure) => {
                 // A pause is a durable moment: the lease first, since taking it reads the head again.
                 if let Err(halt) = self.take_lease().await {
-                    self.unbooked = Some(failure);
+                    self.trouble.insert(Service::Garmin, failure.error);
                     return Err(halt);
                 }
                 self.blame(Service::Garmin, failure)?;

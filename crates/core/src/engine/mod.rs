@@ -178,8 +178,6 @@ struct Tick<'a> {
     found_dirty: bool,
     eyes: Eyes,
     done: BTreeSet<GarminId>,
-    /// What Garmin answered while another run had the lease; a backfill books it in its next turn.
-    unbooked: Option<Failure>,
     /// Uploads that this tick has asked Strava for, one by one.
     asked: BTreeSet<GarminId>,
     changed: BTreeMap<GarminId, Row>,
@@ -230,7 +228,6 @@ impl<'a> Tick<'a> {
             found_dirty: false,
             eyes: Eyes::default(),
             done: BTreeSet::new(),
-            unbooked: None,
             asked: BTreeSet::new(),
             changed: BTreeMap::new(),
             in_hand: None,
