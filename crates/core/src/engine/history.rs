@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::cursor::{Cursor, Span};
 use super::look::{Part, Walk};
-use super::next::{Eyes, Leaves, Slice, in_turn, next_step, sent_window};
+use super::next::{Eyes, Slice, in_turn, next_step, sent_window};
 use super::{Halt, Tick, require_logins};
 use crate::activity::{GarminId, Listed};
 use crate::budget::Account;
@@ -86,9 +86,9 @@ impl Course {
     }
 
     /// What the everyday tick leaves to this one.
-    pub(super) fn leaves(&self, now: Timestamp) -> Leaves {
+    pub(super) fn leaves(&self, now: Timestamp) -> Span {
         let new = jiff::tz::Offset::UTC.to_datetime(earlier(now, NEW)).date();
-        Leaves { from: self.slice_from, to: self.span.to.min(new) }
+        Span { from: self.slice_from, to: self.span.to.min(new) }
     }
 
     /// The everyday tick beside us has worked: that was ourselves, and nobody else came between.

@@ -191,7 +191,7 @@ impl Tick<'_> {
     /// by slice. Where it was complete, what is unknown is new.
     fn leaves_out(&self, listed: &Listed) -> bool {
         self.head.sweep.last_complete.is_none()
-            && self.leaves.is_some_and(|leaves| leaves.contains(listed.day()))
+            && self.leaves.zip(listed.day()).is_some_and(|(leaves, day)| leaves.contains(day))
     }
 
     /// The whole look-back, for what synced late and for what was missed.

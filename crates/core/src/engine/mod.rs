@@ -37,8 +37,9 @@ use crate::ports::{
 };
 use crate::rules::Rules;
 use crate::timing::Timing;
+use cursor::Span;
 use history::Course;
-use next::{Eyes, Facts, Leaves, Step, next_step};
+use next::{Eyes, Facts, Step, next_step};
 use report::{Note, Report};
 
 /// `[sync] since`.
@@ -199,7 +200,7 @@ struct Tick<'a> {
     /// A turn of a backfill, which carries this and nothing else.
     history: Option<Course>,
     /// An everyday tick beside a backfill, which leaves this to it.
-    leaves: Option<Leaves>,
+    leaves: Option<Span>,
 }
 
 /// Does one tick and tells what it did. Everything that can go wrong is in the report.

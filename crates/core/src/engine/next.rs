@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use super::cursor::Span;
 use crate::activity::{Found, GarminId, StravaId};
 use crate::head::Head;
 use crate::ledger::{Cause, Row, State};
@@ -91,8 +91,8 @@ pub struct Facts<'a> {
     pub timing: &'a Timing,
     /// A backfill's turn does nothing but this.
     pub slice: Option<&'a Slice>,
-    /// What an everyday tick beside a backfill leaves to it.
-    pub leaves: Option<Leaves>,
+    /// The days that a backfill has not carried yet. Beside it, an everyday tick takes up nothing of them.
+    pub leaves: Option<Span>,
 }
 
 /// What a backfill has in hand: no more than the windows of the budget hold.
@@ -102,19 +102,6 @@ pub struct Slice {
     pub wanted: BTreeSet<GarminId>,
     /// Sent, and shown by no look yet: the next slice's look covers them as well.
     pub sent: BTreeSet<GarminId>,
-}
-
-/// The days that a backfill has not carried yet. Beside it, an everyday tick takes up nothing of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leaves {
-    pub from: Date,
-    pub to: Date,
-}
-
-impl Leaves {
-    pub fn contains(&self, day: Option<Date>) -> bool {
-        day.is_some_and(|day| self.from <= day && day <= self.to)
-    }
 }
 
 /// Two days on either side of an activity (*Fresh eyes*).
@@ -165,7 +152,8 @@ pub fn next_step(facts: &Facts<'_>) -> Option<Step> {
 /// Rows that may be touched now and that this tick has not finished with.
 fn due<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Row> {
     let is_left = |row: &Row| {
-        row.state == State::Wanted && facts.leaves.is_some_and(|leaves| leaves.contains(row.day()))
+        row.state == State::Wanted
+            && facts.leaves.zip(row.day()).is_some_and(|(leaves, day)| leaves.contains(day))
     };
     let is_due = move |row: &&Row| row.is_due(facts.now) && !facts.done.contains(&row.id()) && !is_left(row);
     facts.open.values().filter(is_due)

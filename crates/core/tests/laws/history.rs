@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fitferry_core::activity::{GarminId, UploadId};
-use fitferry_core::engine::next::{Eyes, Facts, Leaves, Seen, Slice, Step, next_step};
+use fitferry_core::engine::backfill::Span;
+use fitferry_core::engine::next::{Eyes, Facts, Seen, Slice, Step, next_step};
 use fitferry_core::head::Head;
 use fitferry_core::ledger::Row;
 use fitferry_core::ports::Window;
@@ -18,7 +19,7 @@ const NOW: Duration = Duration::from_secs(100_000);
 struct Scene {
     open: BTreeMap<GarminId, Row>,
     slice: Option<Slice>,
-    leaves: Option<Leaves>,
+    leaves: Option<Span>,
     eyes: Eyes,
 }
 
@@ -110,8 +111,8 @@ fn what_is_in_a_backfills_hand_waits_for_everybody_else() {
 fn an_everyday_tick_beside_a_backfill_takes_up_nothing_of_its_days() {
     let mut scene = Scene::of([started(1, -HOUR)]);
     assert!(scene.next().is_some());
-    scene.leaves = Some(Leaves { from: date(2016, 1, 1), to: date(2026, 11, 18) });
+    scene.leaves = Some(Span { from: date(2016, 1, 1), to: date(2026, 11, 18) });
     assert_eq!(scene.next(), None);
-    scene.leaves = Some(Leaves { from: date(2016, 1, 1), to: date(2026, 11, 17) });
+    scene.leaves = Some(Span { from: date(2016, 1, 1), to: date(2026, 11, 17) });
     assert!(scene.next().is_some());
 }
